@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PIPELINE_META_H
+#define PIPELINE_META_H
+
+/* What the stages know about a packet: it lies in the private area of the mbuf, between the mbuf
+ * and its data, so that it is in the cache when the mbuf is. parse writes the first half; each
+ * later stage writes what the comment says. Valid wherever the mbuf goes, through rings too.
+ */
+#include "common/ip.h"
+
+#include <rte_common.h>
+#include <rte_mbuf.h>
+
+struct path_record; /* appliance/relay_table.h */
+struct leg;	    /* appliance/relay_table.h */
+
+enum {
+	NEXTHOP_NONE = 0, /* index 0 of the next-hop array is "no route" */
+	IFACE_NONE = 0xffff,
+	WORKER_ANY = 0xffff,
+};
+
+/* Set by parse in meta->flags. */
+enum pkt_flag {
+	PKT_IPV6 = 1 << 0,	/* the outer IP header is IPv6 */
+	PKT_FRAGMENT = 1 << 1,	/* a piece of a datagram: l4 is valid in the first piece only */
+	PKT_FRAG_MORE = 1 << 2, /* more pieces follow */
+	PKT_L4_GOOD = 1 << 3,	/* the port verified the L4 checksum */
+	PKT_STEERED = 1 << 4,	/* came from another worker: never steered again */
+	PKT_ICMP_ERROR = 1 << 5,
+	PKT_SHARED_ADDR = 1 << 6, /* pool address that is the box's own as well */
+	PKT_UNHELD = 1 << 7,	  /* was held for its next hop once: not held again */
+};
+
+struct pkt_meta {
+	/* Written by parse. Offsets count from rte_pktmbuf_mtod() of the frame as received, which
+	 * starts at the Ethernet header (a VLAN tag is already stripped).
+	 */
+	struct endpoint src, dst; /* outer source and destination; ports of UDP and TCP only */
+	uint16_t iface;		  /* interface it came in on */
+	uint16_t l3;		  /* offset of the IP header */
+	uint16_t l4;		  /* offset of the header behind IP and its extensions */
+	uint16_t data;		  /* offset of the UDP payload */
+	uint16_t data_len;	  /* bytes of UDP payload, from the UDP header, validated */
+	uint16_t l3_len;	  /* bytes from the IP header to the end of the IP packet */
+	uint8_t proto;		  /* IPPROTO_ of the header at l4 */
+	uint8_t flags;		  /* enum pkt_flag */
+	uint16_t worker;	  /* worker whose own NTM port was hit; WORKER_ANY otherwise */
+	uint16_t msg;		  /* enum msg_type with which hand_stage passes the packet on */
+
+	/* Written by the stage that puts the packet into the tx lane. */
+	uint32_t nexthop; /* index for nexthop_get(), from route_lookup() */
+
+	/* Written by relay for the stages behind it; the RS's own. */
+	union {
+		const struct path_record *path;
+		struct leg *leg;
+		void *ptr;
+	};
+	uint64_t arg; /* free for the stages between relay and tx, and for messages */
+} __rte_cache_aligned;
+
+/* Cannot fail: pools are made by port.c with room for it. */
+static inline struct pkt_meta *pkt_meta(struct rte_mbuf *m)
+{
+	return (struct pkt_meta *)(m + 1);
+}
+
+static inline uint8_t *pkt_l3(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, pkt_meta(m)->l3);
+}
+
+static inline uint8_t *pkt_l4(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, pkt_meta(m)->l4);
+}
+
+static inline uint8_t *pkt_data(struct rte_mbuf *m)
+{
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, pkt_meta(m)->data);
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PIPELINE_PIPELINE_H
+#define PIPELINE_PIPELINE_H
+
+/* The chain of stages that a worker runs to completion. A stage is one file of this folder; it
+ * takes the packets of its lane, moves each to another lane or drops it by name, and leaves its
+ * own lane with the survivors only (usually none). pipeline.c holds the order and the drawing.
+ *
+ * Nothing in this folder logs, allocates, locks, waits or calls the system.
+ */
+#include "appliance/pipeline/burst.h"
+
+struct worker;
+
+/* The lanes of one pass. Empty before and after pipeline_run().
+ *
+ * In rx..dc and local the data of an mbuf starts at the Ethernet header, with the offsets in
+ * pkt_meta. In nat_out, seal and tx it starts at an IP header: the inner packet in nat_out and
+ * seal, the outer one in tx.
+ */
+struct lanes {
+	struct burst rx;      /* as received from ports, TAP excluded, or steered here */
+	struct burst ntm;     /* parse: UDP to one of our NTM endpoints */
+	struct burst gn;      /* parse: to an address of the NAT pool, from general hosts */
+	struct burst path;    /* relay: a known path; meta->path is set */
+	struct burst open;    /* relay: sealed for a leg of this worker; meta->leg is set */
+	struct burst nat_out; /* open: inner packets of nodes; meta->leg is set */
+	struct burst seal;    /* nat: inner packets for nodes; meta->leg is set */
+	struct burst tx;      /* IP packets; meta->nexthop is set */
+	struct burst control; /* any stage: handshakes, leg control; see mailbox.h */
+	struct burst dc;      /* parse, relay: DNS and NTM for the DC role */
+	struct burst local;   /* parse: the kernel's, through the TAP */
+	struct burst frame;   /* mailbox: whole frames from the TAP; meta->iface says where to */
+};
+
+/* One pass over everything in w->lanes.rx, .tx and .frame. Owning worker only. */
+void pipeline_run(struct worker *w);
+
+/* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
+void rx_stage(struct worker *w);      /* ports, mailbox -> rx, tx, frame */
+void parse_stage(struct worker *w);   /* rx -> ntm, gn, dc, local */
+void relay_stage(struct worker *w);   /* ntm -> path, open, control, dc */
+void switch_stage(struct worker *w);  /* path -> tx */
+void open_stage(struct worker *w);    /* open -> nat_out, control */
+void nat_out_stage(struct worker *w); /* nat_out -> tx, seal (hairpin, ICMP errors) */
+void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) */
+void seal_stage(struct worker *w);    /* seal -> tx */
+void hand_stage(struct worker *w);    /* control, dc, local -> rings to other threads */
+void tx_stage(struct worker *w);      /* tx, frame -> ports */
+
+#endif
