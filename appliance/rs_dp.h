@@ -14,6 +14,7 @@
  * because the low bits are the slot of the leg: workers find it without a hash.
  */
 #include "common/ip.h"
+#include "common/keys.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,18 +86,6 @@ struct rs_dp_leg {
 	bool confirmed;
 };
 
-/* Keys of one direction as HKDF-Expand made them (docs/protocol.md): key and iv for the AEADs; enc,
- * mac and ivkey for the CBC suites, whose packets of types 0-2 alone use them. Unused fields are
- * not read.
- */
-struct rs_dp_dir_keys {
-	uint8_t key[32];
-	uint8_t iv[12];
-	uint8_t enc[16];
-	uint8_t mac[32];
-	uint8_t ivkey[16];
-};
-
 struct rs_dp_leg_stats {
 	uint64_t rx_packets, rx_bytes; /* opened: plaintext bytes */
 	uint64_t tx_packets, tx_bytes; /* sealed: plaintext bytes */
@@ -111,12 +100,12 @@ int rs_dp_leg_reserve(struct rs_dp *dp, uint64_t random, uint64_t *index);
 int rs_dp_leg_add(struct rs_dp *dp, uint64_t index, const struct rs_dp_leg *leg);
 /* Keys, bindings and NAT mappings go with it (keys are wiped); paths are the caller's to delete. */
 int rs_dp_leg_del(struct rs_dp *dp, uint64_t index);
-/* suite: enum suite of common/suite.h. rx: node to RS. side_a: the node is side A (it opened), so it
- * sets the direction bit. The sequence of a key starts at 0; installing bytes that any held epoch of
- * this leg already has is refused with -EEXIST. Data stops at data_until_ns, both ways.
+/* What the handshake handed over: k->recv opens what the node sends, k->send seals under
+ * k->peer_index; k->own_index is not looked at. The caller wipes k. The sequence of a key starts at 0;
+ * a key that any held epoch of this leg already has is refused with -EEXIST. Data stops at
+ * data_until_ns, both ways. A used epoch is dropped first by the caller.
  */
-int rs_dp_leg_key_install(struct rs_dp *dp, uint64_t index, unsigned int epoch, unsigned int suite,
-			  const struct rs_dp_dir_keys *rx, const struct rs_dp_dir_keys *tx,
+int rs_dp_leg_key_install(struct rs_dp *dp, uint64_t index, const struct epoch_keys *k,
 			  uint64_t data_until_ns);
 /* Send in this epoch from now on: after RS_EV_EPOCH_SEEN, or a control packet opened in it. */
 int rs_dp_leg_key_use(struct rs_dp *dp, uint64_t index, unsigned int epoch);

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/relay_table.h"
+
+#include "appliance/relay_bucket.h"
+#include "appliance/table_mem.h"
+
+#include <rte_rcu_qsbr.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct path_record) == 64, "a path is one cache line");
+_Static_assert(sizeof(struct relay_bucket) == 64, "a bucket is one cache line");
+
+enum {
+	/* Records that may wait for a grace period, besides one for each path. */
+	SPARE_MIN = 256,
+	SPARE_SHIFT = 5, /* paths_max / 32 */
+	/* Buckets are doubled until at most 5 of 8 ways are taken when the table is full. */
+	LOAD_WAYS = 5,
+};
+
+struct place {
+	uint32_t bucket;
+	unsigned int way;
+	uint32_t first; /* bucket where the entry is counted if it lies in its second */
+};
+
+static uint32_t buckets_for(uint32_t paths)
+{
+	uint32_t n = 2;
+
+	while ((uint64_t)n * LOAD_WAYS < paths)
+		n *= 2;
+	return n;
+}
+
+static void fill_free_lists(struct relay_table *t)
+{
+	/* Lowest on top: a table used a little touches little memory. */
+	for (uint32_t i = 0; i < t->n_records; i++)
+		t->free_refs[i] = t->n_records - 1 - i;
+	t->n_free_refs = t->n_records;
+	for (uint32_t i = 0; i < t->paths_max; i++)
+		t->free_numbers[i] = t->paths_max - 1 - i;
+	t->n_free_numbers = t->paths_max;
+}
+
+struct relay_table *relay_table_create(const struct relay_table_config *cfg)
+{
+	uint32_t spare = RTE_MAX((uint32_t)SPARE_MIN, cfg->paths_max >> SPARE_SHIFT);
+	struct relay_table *t;
+
+	if (cfg->paths_max == 0 || cfg->paths_max > RELAY_PATHS_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	t->paths_max = cfg->paths_max;
+	t->n_records = cfg->paths_max + spare;
+	t->n_buckets = buckets_for(cfg->paths_max);
+	t->bucket_mask = t->n_buckets - 1;
+	t->qsbr = cfg->qsbr;
+	memcpy(t->secret, cfg->secret, sizeof(t->secret));
+	/* An even factor would lose bits of the Path ID. */
+	t->secret[1] |= 1;
+	t->secret[3] |= 1;
+
+	t->buckets = table_mem_alloc((size_t)t->n_buckets * sizeof(*t->buckets));
+	t->records = table_mem_alloc((size_t)t->n_records * sizeof(*t->records));
+	t->free_refs = malloc(t->n_records * sizeof(*t->free_refs));
+	t->free_numbers = malloc(t->paths_max * sizeof(*t->free_numbers));
+	t->retired = malloc(t->n_records * sizeof(*t->retired));
+	if (t->buckets == NULL || t->records == NULL || t->free_refs == NULL ||
+	    t->free_numbers == NULL || t->retired == NULL)
+		goto err_destroy;
+	fill_free_lists(t);
+
+	for (int isa = RELAY_ISAS - 1; isa >= 0; isa--) {
+		if (relay_table_isa_set(t, (enum relay_isa)isa) == 0)
+			break;
+	}
+	return t;
+
+err_destroy:
+	relay_table_destroy(t);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void relay_table_destroy(struct relay_table *t)
+{
+	if (t == NULL)
+		return;
+	table_mem_free(t->buckets, (size_t)t->n_buckets * sizeof(*t->buckets));
+	table_mem_free(t->records, (size_t)t->n_records * sizeof(*t->records));
+	free(t->free_refs);
+	free(t->free_numbers);
+	free(t->retired);
+	free(t);
+}
+
+int relay_table_isa_set(struct relay_table *t, enum relay_isa isa)
+{
+	relay_lookup_fn fn = relay_lookup_variant(isa);
+
+	if (fn == NULL)
+		return -ENOTSUP;
+	t->lookup = fn;
+	t->isa = isa;
+	return 0;
+}
+
+enum relay_isa relay_table_isa(const struct relay_table *t)
+{
+	return t->isa;
+}
+
+const char *relay_isa_name(enum relay_isa isa)
+{
+	static const char *const names[RELAY_ISAS] = {"scalar", "avx2", "avx512"};
+
+	return names[isa];
+}
+
+uint32_t relay_table_count(const struct relay_table *t)
+{
+	return t->count;
+}
+
+void relay_table_reclaim(struct relay_table *t)
+{
+	while (t->n_retired > 0) {
+		const struct retired *r = &t->retired[t->retired_head];
+
+		if (t->qsbr != NULL && rte_rcu_qsbr_check(t->qsbr, r->token, false) != 1)
+			return;
+		if (r->with_number)
+			t->free_numbers[t->n_free_numbers++] = t->records[r->ref].number;
+		t->free_refs[t->n_free_refs++] = r->ref;
+		t->retired_head = (t->retired_head + 1) % t->n_records;
+		t->n_retired--;
+	}
+}
+
+static void retire(struct relay_table *t, uint32_t ref, bool with_number)
+{
+	uint32_t at = (t->retired_head + t->n_retired) % t->n_records;
+
+	t->retired[at] = (struct retired){
+		.token = t->qsbr != NULL ? rte_rcu_qsbr_start(t->qsbr) : 0,
+		.ref = ref,
+		.with_number = with_number,
+	};
+	t->n_retired++;
+}
+
+static int take_ref(struct relay_table *t, uint32_t *ref)
+{
+	if (t->n_free_refs == 0)
+		relay_table_reclaim(t);
+	if (t->n_free_refs == 0)
+		return -ENOSPC;
+	*ref = t->free_refs[--t->n_free_refs];
+	return 0;
+}
+
+/* The way's reference with the overflow count that shares ref[0] kept. */
+static void ref_store(struct relay_bucket *b, unsigned int way, uint32_t ref)
+{
+	uint32_t top = atomic_load_explicit(&b->ref[way], memory_order_relaxed) & ~REF_MASK;
+
+	/* pairs with the acquire loads of ref in relay_lookup.c: the record is written before */
+	atomic_store_explicit(&b->ref[way], top | ref, memory_order_release);
+}
+
+static void way_fill(struct relay_bucket *b, unsigned int way, uint32_t tag, uint32_t ref)
+{
+	ref_store(b, way, ref);
+	/* after the reference: who sees the tag sees what it refers to */
+	atomic_store_explicit(&b->tag[way], tag, memory_order_release);
+}
+
+static void overflow_add(struct relay_bucket *b, int n)
+{
+	uint32_t v = atomic_load_explicit(&b->ref[0], memory_order_relaxed);
+
+	atomic_store_explicit(&b->ref[0], v + ((uint32_t)n << REF_BITS), memory_order_release);
+}
+
+static int free_way(const struct relay_bucket *b)
+{
+	for (int i = 0; i < RELAY_WAYS; i++) {
+		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == 0)
+			return i;
+	}
+	return -1;
+}
+
+static int way_of(const struct relay_table *t, uint32_t bucket, uint32_t tag, uint64_t id)
+{
+	const struct relay_bucket *b = &t->buckets[bucket];
+
+	for (int i = 0; i < RELAY_WAYS; i++) {
+		uint32_t ref = atomic_load_explicit(&b->ref[i], memory_order_relaxed) & REF_MASK;
+
+		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == tag &&
+		    t->records[ref].id == id)
+			return i;
+	}
+	return -1;
+}
+
+static bool locate(const struct relay_table *t, uint64_t id, struct place *p)
+{
+	uint64_t hash = relay_hash(t, id);
+	uint32_t tag = hash_tag(hash);
+	int way;
+
+	p->first = hash_bucket(t, hash);
+	p->bucket = p->first;
+	way = way_of(t, p->bucket, tag, id);
+	if (way < 0) {
+		p->bucket = other_bucket(t, p->first, tag);
+		way = way_of(t, p->bucket, tag, id);
+	}
+	p->way = way < 0 ? 0 : (unsigned int)way;
+	return way >= 0;
+}
+
+/* Move one entry of the full bucket, one that lies in its first bucket, to its second. */
+static int make_room(struct relay_table *t, uint32_t bucket)
+{
+	struct relay_bucket *b = &t->buckets[bucket];
+
+	if (bucket_overflow(b) == OVERFLOW_MAX)
+		return -1;
+	for (int i = 0; i < RELAY_WAYS; i++) {
+		uint32_t tag = atomic_load_explicit(&b->tag[i], memory_order_relaxed);
+		uint32_t ref = atomic_load_explicit(&b->ref[i], memory_order_relaxed) & REF_MASK;
+		struct relay_bucket *to = &t->buckets[other_bucket(t, bucket, tag)];
+		int way = free_way(to);
+
+		if (way < 0 || hash_bucket(t, relay_hash(t, t->records[ref].id)) != bucket)
+			continue;
+		way_fill(to, (unsigned int)way, tag, ref);
+		overflow_add(b, 1);
+		atomic_store_explicit(&b->tag[i], 0, memory_order_release);
+		return i;
+	}
+	return -1;
+}
+
+static int enter(struct relay_table *t, uint64_t id, uint32_t ref)
+{
+	uint64_t hash = relay_hash(t, id);
+	uint32_t tag = hash_tag(hash), first = hash_bucket(t, hash);
+	struct relay_bucket *b = &t->buckets[first];
+	uint32_t second = other_bucket(t, first, tag);
+	int way = free_way(b);
+
+	if (way >= 0) {
+		way_fill(b, (unsigned int)way, tag, ref);
+		return 0;
+	}
+	way = free_way(&t->buckets[second]);
+	if (way >= 0 && bucket_overflow(b) < OVERFLOW_MAX) {
+		way_fill(&t->buckets[second], (unsigned int)way, tag, ref);
+		overflow_add(b, 1);
+		return 0;
+	}
+	way = make_room(t, first);
+	if (way < 0)
+		return -ENOSPC;
+	way_fill(b, (unsigned int)way, tag, ref);
+	return 0;
+}
+
+static int insert(struct relay_table *t, const struct path_record *rec, uint32_t ref)
+{
+	int ret;
+
+	if (t->n_free_numbers == 0)
+		relay_table_reclaim(t);
+	if (t->n_free_numbers == 0)
+		return -ENOSPC;
+	t->records[ref] = *rec;
+	t->records[ref].number = t->free_numbers[t->n_free_numbers - 1];
+	ret = enter(t, rec->id, ref);
+	if (ret < 0)
+		return ret;
+	t->n_free_numbers--;
+	t->count++;
+	return 0;
+}
+
+int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32_t *number)
+{
+	struct place p;
+	uint32_t ref;
+	int ret;
+
+	ret = take_ref(t, &ref);
+	if (ret < 0)
+		return ret;
+	if (!locate(t, rec->id, &p)) {
+		ret = insert(t, rec, ref);
+		if (ret < 0) {
+			t->free_refs[t->n_free_refs++] = ref;
+			return ret;
+		}
+	} else {
+		struct relay_bucket *b = &t->buckets[p.bucket];
+		uint32_t old = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed);
+
+		old &= REF_MASK;
+		t->records[ref] = *rec;
+		t->records[ref].number = t->records[old].number;
+		ref_store(b, p.way, ref);
+		retire(t, old, false);
+	}
+	*number = t->records[ref].number;
+	return 0;
+}
+
+int relay_table_del(struct relay_table *t, uint64_t id)
+{
+	struct relay_bucket *b;
+	struct place p;
+	uint32_t ref;
+
+	if (!locate(t, id, &p))
+		return -ENOENT;
+	b = &t->buckets[p.bucket];
+	ref = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed) & REF_MASK;
+	atomic_store_explicit(&b->tag[p.way], 0, memory_order_release);
+	if (p.bucket != p.first)
+		overflow_add(&t->buckets[p.first], -1);
+	retire(t, ref, true);
+	t->count--;
+	return 0;
+}
