@@ -212,6 +212,7 @@ struct msg {
 	bool is_response;
 	uint8_t part, of; /* part counts from 1; 1 of 1 where there is only one */
 	uint32_t txn;
+	uint16_t pad_to; /* encode: at least this long, by a PAD field; decode leaves it alone */
 	uint64_t has;
 
 	uint64_t attempt, location, peer_location, token_id;

@@ -145,6 +145,8 @@ int msg_encode_payload(const struct msg *m, uint8_t *buf, size_t cap)
 	for (uint16_t i = 0; i < FIELD_COUNT; i++)
 		if ((m->has >> i & 1) != 0)
 			put_field(&w, i, &msg_fields[i], (const uint8_t *)m);
+	if (m->pad_to > MSG_HDR_LEN)
+		tlv_pad_to(&w, m->pad_to - MSG_HDR_LEN);
 	return w.overflow ? -EMSGSIZE : (int)w.len;
 }
 
