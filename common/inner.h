@@ -35,7 +35,7 @@ enum inner_verdict {
  */
 enum inner_verdict inner_check(const uint8_t *p, size_t len, bool is_padded, size_t *inner_len);
 
-/* "bad_ihl" and the like, for counters. */
+/* "BAD_IHL" and the like, for counters. */
 const char *inner_verdict_name(enum inner_verdict v);
 const char *inner_verdict_text(enum inner_verdict v);
 

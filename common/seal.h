@@ -25,8 +25,12 @@ enum {
 
 struct seal_key;
 
-/* Keys are copied into the contexts; wipe k when done. NULL: no memory or unknown suite. */
-struct seal_key *seal_key_create(const struct keys *k);
+enum seal_use { SEAL_SEND, SEAL_RECEIVE };
+
+/* Keys are copied into the contexts; wipe k when done. A key seals or opens, as use says. NULL: no
+ * memory or unknown suite.
+ */
+struct seal_key *seal_key_create(const struct keys *k, enum seal_use use);
 void seal_key_destroy(struct seal_key *s);
 uint8_t seal_key_suite(const struct seal_key *s);
 

@@ -53,7 +53,7 @@ enum session_verdict {
 		SESSION_VERDICT_COUNT
 };
 
-const char *session_verdict_name(enum session_verdict v); /* "key_expired" */
+const char *session_verdict_name(enum session_verdict v); /* "KEY_EXPIRED" */
 const char *session_verdict_text(enum session_verdict v);
 
 /* Replay windows, shared by the sessions of one thread: 264 bytes each, at most max in use. */
