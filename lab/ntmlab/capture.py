@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""tcpdump in the right namespace: `capture NET FILE`, `capture NET stop`."""
+import os
+import signal
+import time
+
+from . import ns
+from .ns import LabError
+
+
+def place(lab, topo, net):
+    """Where to listen: a network's bridge, a box's outside, a machine's link (NODE or NODE:IF)."""
+    name, _, ifname = net.partition(":")
+    if not ifname:
+        ifname = ("br0" if name in topo.networks else "wan" if name in topo.boxes
+                  else "ap0" if name in topo.appliances else "eth0")
+    lab.space(name)
+    return name, ifname
+
+
+def start(lab, topo, net, path, snaplen=0):
+    """Start a capture; it is listening when this returns."""
+    space, ifname = place(lab, topo, net)
+    name = f"tcpdump-{ifname}"
+    if ns.is_alive(lab.proc(space, name)):
+        raise LabError(f"{net} is being captured already (lab capture {net} stop)")
+    argv = ["tcpdump", "-i", ifname, "-w", os.path.abspath(path), "-U", "-n", "-Z", "root",
+            "--immediate-mode", "-B", "16384", "-s", str(snaplen)]
+    proc = lab.start(space, name, argv)
+    deadline = time.monotonic() + 5
+    while True:
+        with open(proc["log"], encoding="utf-8", errors="replace") as f:
+            text = f.read()
+        if "listening on" in text.rpartition("packets captured")[2] and os.path.exists(path):
+            return
+        if not ns.is_alive(proc) or time.monotonic() > deadline:
+            raise LabError(f"tcpdump on {net}: {text.strip()[-300:]}")
+        time.sleep(0.005)
+
+
+def stop(lab, topo, net):
+    """End a capture; its file is complete when this returns."""
+    space, ifname = place(lab, topo, net)
+    name = f"tcpdump-{ifname}"
+    if lab.proc(space, name) is None:
+        raise LabError(f"{net} is not being captured")
+    lab.stop(space, name, signal.SIGINT)

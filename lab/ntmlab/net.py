@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Networks, links and addresses of a lab: built by `up`, changed by `move` and `link`.
+
+A network is a space with a bridge `br0`. Whatever is attached to it has a veth into it; a link
+with delay, loss or rate is two veths that meet in the space `.wires`, joined there by link-delay.
+"""
+import fcntl
+import ipaddress
+import time
+
+from . import delay, ns
+from .ns import LabError
+
+WIRES = ".wires"
+
+_SYSCTLS = {
+    "net/ipv4/ping_group_range": "0 2147483647",
+    "net/ipv4/conf/all/rp_filter": "0",
+    "net/ipv4/conf/default/rp_filter": "0",
+    "net/ipv4/conf/all/send_redirects": "0",
+    "net/ipv4/conf/default/send_redirects": "0",
+    "net/ipv4/conf/all/accept_redirects": "0",
+    "net/ipv6/conf/all/accept_ra": "0",
+    "net/ipv6/conf/default/accept_ra": "0",
+    "net/ipv6/conf/all/accept_dad": "0",
+    "net/ipv6/conf/default/accept_dad": "0",
+}
+_FORWARD = {"net/ipv4/ip_forward": "1", "net/ipv6/conf/all/forwarding": "1"}
+
+
+def sysctls(space, values):
+    def write():
+        for key, value in values.items():
+            with open("/proc/sys/" + key, "w", encoding="ascii") as f:
+                f.write(value)
+    ns.call(space, write)
+
+
+def _use_cubic(space):
+    """Debian's default congestion control, also on a host that has chosen another one.
+
+    A namespace may only take what the host allows to unprivileged users. Where cubic is not among
+    these it is allowed for the moment of this write, under a lock, and the list put back.
+    """
+    default = {"net/ipv4/tcp_congestion_control": "cubic"}
+    with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "r+", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        before = f.read().split()
+        if "cubic" in before:
+            sysctls(space, default)
+            return
+        try:
+            _rewrite(f, [*before, "cubic"])
+            sysctls(space, default)
+        finally:
+            _rewrite(f, before)
+
+
+def _rewrite(f, words):
+    f.seek(0)
+    f.write(" ".join(words))
+    f.flush()
+
+
+def prepare(space, forward=False):
+    """What every space needs before its first link."""
+    sysctls(space, {**_SYSCTLS, **(_FORWARD if forward else {})})
+    _use_cubic(space)
+    ns.run(space, ["ip", "link", "set", "lo", "up"])
+
+
+def batch(space, lines):
+    ns.run(space, ["ip", "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+
+def add_network(lab, topo, name):
+    gateways = topo.networks[name].get("gateways", [])
+    space = lab.add_space(name)
+    prepare(space, forward=bool(gateways))
+    # Only a network with gateways has the kernel as a router on it; elsewhere it only bridges.
+    if not gateways:
+        sysctls(space, {"net/ipv6/conf/default/disable_ipv6": "1"})
+    batch(space, ["link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+                  "link set br0 up",
+                  *(f"addr add {g} dev br0 {_flags(g)}" for g in gateways)])
+
+
+def _flags(addr):
+    return "nodad" if ":" in str(addr) else ""
+
+
+def is_shaped(figures):
+    return any(figures.get(k) for k in ("delay_ms", "loss_percent", "rate_mbit", "shaped"))
+
+
+def add_link(lab, space_name, ifname, network, port, figures):
+    """Join `ifname` of a space to a network's bridge, where its other end is called `port`."""
+    space, net = lab.space(space_name), lab.space(network)
+    mtu = figures.get("mtu", 1500)
+    link = {"space": space_name, "if": ifname, "network": network, "port": port, "wire": None}
+    if is_shaped(figures):
+        wires = lab.space(WIRES)
+        n = lab.data["wires"] = lab.data.get("wires", 0) + 1
+        link["wire"] = [f"w{n}a", f"w{n}b"]
+        batch(wires, [
+            f"link add w{n}a mtu {mtu} type veth peer name {ifname} mtu {mtu} netns {space['pid']}",
+            f"link add w{n}b mtu {mtu} type veth peer name {port} mtu {mtu} netns {net['pid']}",
+            f"link set w{n}a up", f"link set w{n}b up"])
+    else:
+        batch(space, [f"link add {ifname} mtu {mtu} type veth peer name {port} mtu {mtu} "
+                      f"netns {net['pid']}"])
+    # A veth passes on frames without checksums and larger than the MTU; a wire never does.
+    ns.run(space, ["ethtool", "-K", ifname, "tx", "off"])
+    ns.run(net, ["ethtool", "-K", port, "tx", "off"])
+    batch(net, [f"link set {port} master br0 up"])
+    key = f"{space_name}:{ifname}"
+    lab.data.setdefault("links", {})[key] = link
+    if link["wire"]:
+        delay.start(lab, key, link, figures)
+    return link
+
+
+def set_addresses(lab, topo, link, addrs, metric=0, clear=False):
+    """Give a link its addresses and default routes, as a DHCP client would."""
+    dev = link["if"]
+    lines = [f"addr flush dev {dev} scope global"] if clear else []
+    lines += [f"addr add {a} dev {dev} {_flags(a)}" for a in addrs]
+    for a in addrs:
+        gw = topo.gateway_for(link["network"], a)
+        if gw:
+            lines.append(f"route replace default via {gw} dev {dev}"
+                         + (f" metric {metric}" if metric else ""))
+    space = lab.space(link["space"])
+    six = any(a.version == 6 for a in addrs)
+    if link.get("ip6") != six:
+        sysctls(space, {f"net/ipv6/conf/{dev}/disable_ipv6": "0" if six else "1"})
+    batch(space, lines)
+    link["ip6"] = six
+    link["addresses"] = [str(a) for a in addrs]
+
+
+def add_box(lab, topo, name):
+    """A NAT box or plain router between its inside and its outside network."""
+    box = topo.boxes[name]
+    prepare(lab.add_space(name), forward=True)
+    wan = add_link(lab, name, "wan", box["outside"], f"{name}.wan", box)
+    lan = add_link(lab, name, "lan", box["inside"], f"{name}.lan", {"mtu": box.get("mtu", 1500)})
+    batch(lab.space(name), ["link set wan up", "link set lan up"])
+    set_addresses(lab, topo, lan, topo.gateways(box["inside"]))
+    set_addresses(lab, topo, wan, _ifaces(box["addresses"]))
+
+
+def _ifaces(texts):
+    return [ipaddress.ip_interface(t) for t in texts]
+
+
+def add_routes(lab, topo):
+    """Prefixes that live behind somebody: the pools of the appliances, unNATed inside networks."""
+    for name, app in topo.appliances.items():
+        for pool in app.get("pool4", []) + app.get("pool6", []):
+            via = topo.host_ip(name, 6 if ":" in pool else 4)
+            _route(lab, topo, app["network"], pool, via)
+    for box in topo.boxes.values():
+        for p in topo.networks[box["inside"]].get("prefixes", ()):
+            if box["nat"] == "none" or ":" in p:
+                version = 6 if ":" in p else 4
+                via = next((a.ip for a in _ifaces(box["addresses"]) if a.version == version), None)
+                if via:
+                    _route(lab, topo, box["outside"], p, via)
+
+
+def _route(lab, topo, network, prefix, via):
+    router = network if "gateways" in topo.networks[network] else topo.box_of(network)
+    if router is None:
+        raise LabError(f"{topo.path}: nobody on '{network}' could route {prefix}")
+    batch(lab.space(router), [f"route add {prefix} via {via}"])
+
+
+def add_machine(lab, topo, name, etc, ifname="eth"):
+    """A node, host or appliance with all its links."""
+    prepare(lab.add_space(name, etc))
+    for i, figures in enumerate(topo.links(name)):
+        link = add_link(lab, name, f"{ifname}{i}", figures["network"],
+                        f"{name}.{i}", figures)
+        batch(lab.space(name), [f"link set {link['if']} up"])
+        if ifname == "eth":
+            set_addresses(lab, topo, link, topo.addresses(name, link["network"], i),
+                          metric=100 * i)
+        if figures.get("up") is False:
+            set_carrier(lab, link, False)
+
+
+def find_link(lab, name):
+    """A link by `NODE` (its first) or `NODE:IF`."""
+    links = lab.data.get("links", {})
+    for key in (name, f"{name}:eth0", f"{name}:wan", f"{name}:ap0"):
+        if key in links:
+            return key, links[key]
+    lab.space(name.partition(":")[0])
+    raise LabError(f"no link '{name}' (there are: {' '.join(sorted(links))})")
+
+
+def set_carrier(lab, link, up):
+    """Plug or unplug the far end; the machine sees its carrier come or go."""
+    word = "up" if up else "down"
+    if link["wire"]:
+        batch(lab.space(WIRES), [f"link set {link['wire'][0]} {word}"])
+    batch(lab.space(link["network"]), [f"link set {link['port']} {word}"])
+    link["down"] = not up
+
+
+def move(lab, topo, name, network):
+    """Unplug a machine's link, plug it into another network and give it that network's address.
+
+    Returns the milliseconds from carrier loss to the new default route.
+    """
+    key, link = find_link(lab, name)
+    if network not in topo.networks:
+        raise LabError(f"no network '{network}' (there are: {' '.join(topo.networks)})")
+    machine, ifname = key.split(":")
+    index = int(ifname[3:]) if ifname.startswith("eth") else 0
+    addrs = topo.addresses(machine, network, index)
+    old, new = lab.space(link["network"]), lab.space(network)
+    start = time.monotonic()
+    if link["wire"]:
+        batch(lab.space(WIRES), [f"link set {link['wire'][0]} down"])
+    batch(old, [f"link set {link['port']} down", f"link set {link['port']} netns {new['pid']}"])
+    batch(new, [f"link set {link['port']} master br0 up"])
+    if link["wire"]:
+        batch(lab.space(WIRES), [f"link set {link['wire'][0]} up"])
+    link["network"] = network
+    link["down"] = False
+    set_addresses(lab, topo, link, addrs, metric=100 * index, clear=True)
+    return (time.monotonic() - start) * 1000

@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Namespaces of a lab, held by processes and by nothing else.
+
+One lab is one PID namespace. Its first process (the "init") only reaps; each space (a node, a NAT
+box, a network) is a sleeping process with its own network, mount and UTS namespace. No file of the
+host is mounted on and no name is put under /run/netns, so killing the init ends every process,
+namespace, link and mount of the lab at once, whatever state a crash has left it in.
+"""
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWPID = 0x20000000
+CLONE_NEWNET = 0x40000000
+MS_BIND = 4096
+MS_REC = 16384
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class LabError(Exception):
+    """What went wrong, in one line for the person at the terminal."""
+
+
+def _check(ret, what):
+    if ret != 0:
+        err = ctypes.get_errno()
+        raise OSError(err, f"{what}: {os.strerror(err)}")
+
+
+def unshare(flags):
+    _check(_libc.unshare(flags), "unshare")
+
+
+def setns(fd, kind):
+    _check(_libc.setns(fd, kind), "setns")
+
+
+def mount(src, dst, kind=None, flags=0, data=None):
+    def enc(s):
+        return s.encode() if s is not None else None
+    _check(_libc.mount(enc(src), enc(dst), enc(kind), ctypes.c_ulong(flags), enc(data)),
+           f"mount {kind or src} on {dst}")
+
+
+def prctl_name(name):
+    _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
+
+
+def start_time(pid):
+    """Start of a process in clock ticks since boot, or None: with the pid it names one process."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
+            fields = f.read().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def is_alive(proc):
+    return proc is not None and start_time(proc["pid"]) == proc["start"]
+
+
+def _child_main(fn, wfd):
+    """Run fn in a forked child and never return; a failure goes to the parent as text."""
+    try:
+        fn()
+    except BaseException as e:  # the child must not unwind into the parent's code
+        os.write(wfd, f"{type(e).__name__} {e}".encode()[:4000])
+        os._exit(125)
+    os._exit(0)
+
+
+def _fork_reporting(fn):
+    """Fork fn; return (pid, read end of a pipe that fn's process and its children inherit)."""
+    rfd, wfd = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(rfd)
+        _child_main(lambda: fn(wfd), wfd)
+    os.close(wfd)
+    return pid, rfd
+
+
+def _read_all(fd):
+    data = b""
+    while chunk := os.read(fd, 4096):
+        data += chunk
+    os.close(fd)
+    return data
+
+
+def _private_run(keep):
+    """Give the calling mount namespace its own /run; the lab's state stays where it was."""
+    fd = os.open(keep, os.O_PATH)
+    mount("ntm-lab", "/run", "tmpfs", 0, "mode=755")
+    if os.path.realpath(keep).startswith("/run/"):
+        os.makedirs(keep, exist_ok=True)
+        mount(f"/proc/self/fd/{fd}", keep, None, MS_BIND)
+    os.makedirs("/run/lock", exist_ok=True)
+    os.close(fd)
+
+
+def _reap_forever():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+    while True:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            pass
+        signal.sigwait({signal.SIGCHLD})
+
+
+def _quiet_fds(keep=()):
+    null = os.open("/dev/null", os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    top = max([2, *keep])
+    for fd in range(3, top):
+        if fd not in keep:
+            try:
+                os.close(fd)
+            except OSError:
+                pass
+    os.closerange(top + 1, 1024)
+
+
+def start_init(state_dir, record):
+    """Start the lab's first process; record({pid, start}) runs before it may outlive us."""
+    gate_r, gate_w = os.pipe()
+
+    def init(wfd):
+        os.setsid()
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        mount("proc", "/proc", "proc")
+        _private_run(state_dir)
+        prctl_name("ntm-lab-init")
+        os.close(gate_w)
+        os.write(wfd, b"ready")
+        os.close(wfd)
+        # End of file before the go-ahead: our parent died before it could write us down.
+        if os.read(gate_r, 1) != b"g":
+            os._exit(1)
+        _quiet_fds()
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sig, signal.SIG_IGN)
+        _reap_forever()
+
+    def outer(wfd):
+        unshare(CLONE_NEWPID | CLONE_NEWNS)
+        pid = os.fork()
+        if pid == 0:
+            _child_main(lambda: init(wfd), wfd)
+        os.write(wfd, b"%d " % pid)
+
+    child, rfd = _fork_reporting(outer)
+    said = _read_all(rfd).decode()
+    os.waitpid(child, 0)
+    os.close(gate_r)
+    try:
+        # Two writers share the pipe, so "ready" stands before or after the pid.
+        pid = int(said.replace("ready", "", 1)) if "ready" in said else None
+        if pid is None:
+            raise LabError(f"cannot start the lab's namespaces (root is needed): {said}")
+        record({"pid": pid, "start": start_time(pid)})
+        os.write(gate_w, b"g")
+    finally:
+        os.close(gate_w)
+    return pid
+
+
+def _ns_fds(pid, kinds):
+    return [(os.open(f"/proc/{pid}/ns/{k}", os.O_RDONLY), flag) for k, flag in kinds]
+
+
+_ALL = (("pid", CLONE_NEWPID), ("net", CLONE_NEWNET), ("uts", CLONE_NEWUTS), ("mnt", CLONE_NEWNS))
+
+
+def _enter_all(pid, kinds=_ALL):
+    for fd, flag in _ns_fds(pid, kinds):
+        setns(fd, flag)
+        os.close(fd)
+
+
+def _bind_file(src, dst):
+    """Bind a file over dst, following a link that points into our own /run."""
+    real = os.path.realpath(dst)
+    if real.startswith("/run/"):
+        os.makedirs(os.path.dirname(real), exist_ok=True)
+        with open(real, "w", encoding="ascii"):
+            pass
+    if os.path.exists(real):
+        mount(src, real, None, MS_BIND)
+
+
+def start_space(init_pid, name, state_dir, etc):
+    """Start one space: its own network, mounts and host name. etc maps /etc names to our files.
+
+    Returns {pid, start} of the process that holds it.
+    """
+    def keeper():
+        mount("none", "/", None, MS_REC | MS_PRIVATE)
+        _libc.umount2(b"/sys", MNT_DETACH)
+        try:
+            mount("sysfs", "/sys", "sysfs")
+        except OSError:
+            pass  # a container may refuse; only programs that read /sys/class/net notice
+        _private_run(state_dir)
+        for path, src in etc.items():
+            _bind_file(src, path)
+        socket.sethostname(name)
+        os.setsid()
+        for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(sig, signal.SIG_IGN)
+
+    def outer(wfd):
+        os.set_inheritable(wfd, False)
+        _enter_all(init_pid, (("pid", CLONE_NEWPID), ("mnt", CLONE_NEWNS)))
+        unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS)
+        pid = os.fork()
+        if pid:
+            os.write(wfd, b"%d " % pid)
+            os._exit(0)
+        keeper()
+        os.chdir("/")
+        _quiet_fds((wfd,))
+        os.execv("/bin/sleep", [f"ntm-lab-{name}"[:40], "infinity"])
+
+    child, rfd = _fork_reporting(outer)
+    data = _read_all(rfd).decode()
+    os.waitpid(child, 0)
+    pid, _, err = data.partition(" ")
+    if err or not pid.isdigit():
+        raise LabError(f"{name}: cannot make its namespaces: {data}")
+    return {"pid": int(pid), "start": start_time(int(pid))}
+
+
+def run(space, argv, stdin=None, check=True):
+    """Run a short command in the network of a space (files and PIDs as outside)."""
+    fd = os.open(f"/proc/{space['pid']}/ns/net", os.O_RDONLY)
+    try:
+        p = subprocess.run(argv, input=stdin, text=True, capture_output=True, check=False,
+                           preexec_fn=lambda: setns(fd, CLONE_NEWNET))
+    finally:
+        os.close(fd)
+    if check and p.returncode != 0:
+        raise LabError(f"{' '.join(argv)}: {(p.stderr or p.stdout).strip()}")
+    return p
+
+
+def call(space, fn):
+    """Call fn in a child inside the network of a space; for sysctls and other small writes."""
+    def inside(_wfd):
+        _enter_all(space["pid"], (("net", CLONE_NEWNET),))
+        fn()
+
+    child, rfd = _fork_reporting(inside)
+    err = _read_all(rfd).decode()
+    os.waitpid(child, 0)
+    if err:
+        raise LabError(err)
+
+
+def spawn(space, argv, log, env=None, cwd="/"):
+    """Start a long-running program in a space; it belongs to the lab, not to us.
+
+    Returns {pid, start} as seen from outside. Output goes to the file log.
+    """
+    def outer(wfd):
+        os.set_inheritable(wfd, False)
+        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        _enter_all(space["pid"])
+        pid = os.fork()
+        if pid:
+            os.write(wfd, b"%d " % pid)
+            os._exit(0)
+        os.setsid()
+        os.chdir(cwd)
+        null = os.open("/dev/null", os.O_RDONLY)
+        os.dup2(null, 0)
+        os.dup2(out, 1)
+        os.dup2(out, 2)
+        os.execvpe(argv[0], argv, env or os.environ)
+
+    child, rfd = _fork_reporting(outer)
+    data = _read_all(rfd).decode()
+    os.waitpid(child, 0)
+    pid, _, err = data.partition(" ")
+    if err or not pid.isdigit():
+        raise LabError(f"{argv[0]}: {err or data}")
+    return {"pid": int(pid), "start": start_time(int(pid))}
+
+
+def execute(space, argv, env):
+    """Be that command for our caller: same terminal and files, its exit code, signals passed on."""
+    pid_fd = os.open(f"/proc/{space['pid']}/ns/pid", os.O_RDONLY)
+    setns(pid_fd, CLONE_NEWPID)
+    cwd = os.getcwd()
+    child = os.fork()
+    if child == 0:
+        try:
+            _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _enter_all(space["pid"], _ALL[1:])
+            try:
+                os.chdir(cwd)
+            except OSError:
+                os.chdir("/")
+            os.execvpe(argv[0], argv, env)
+        except OSError as e:
+            print(f"lab exec: {argv[0]}: {e.strerror}", file=sys.stderr)
+            os._exit(127)
+
+    def forward(sig, _frame):
+        try:
+            os.kill(child, sig)
+        except ProcessLookupError:
+            pass
+
+    for sig in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2,
+                signal.SIGINT):
+        signal.signal(sig, forward)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_wait(proc, sig=signal.SIGTERM, timeout=5.0):
+    """End one process we started, by pid and start time; True when it is gone."""
+    if not is_alive(proc):
+        return True
+    try:
+        fd = os.pidfd_open(proc["pid"])
+    except ProcessLookupError:
+        return True
+    try:
+        if not is_alive(proc):
+            return True
+        signal.pidfd_send_signal(fd, sig)
+        return bool(select.select([fd], [], [], timeout)[0])
+    except ProcessLookupError:
+        return True
+    finally:
+        os.close(fd)
