@@ -10,7 +10,7 @@
  * = HMAC over header and ciphertext, compared in constant time before anything is decrypted.
  *
  * The EVP contexts are made once; no allocation per packet. One thread at a time per seal_key.
- * About 0.3 us for 64 bytes and 0.6 us for 1400 (AES-128-GCM).
+ * About 0.45 us for 64 bytes and 0.85 us for 1400 (AES-128-GCM).
  */
 #include "common/keys.h"
 #include "common/wire.h"
