@@ -130,40 +130,39 @@ void hs_attempt_raise(struct hs_attempts *a, uint64_t greatest);
 enum hs_work { HS_WRITE_1, HS_READ_1, HS_WRITE_2, HS_READ_2 };
 
 /* One handshake at one end. Fill in the fields of a step, hs_job_run() on any thread, read the
- * results. About 6 kB; no pointers into anything but itself except owner's.
+ * results. About 6 kB; it points at nothing but its owner.
  */
 struct hs_job {
 	/* in */
 	enum hs_work work;
-	struct hs_clear clear;
+	struct hs_clear clear; /* of handshake 1; peer_index is not used by the asker */
 	uint8_t prologue[HS_PROLOGUE_MAX];
 	uint16_t prologue_len;
 	struct noise_keypair self;	 /* IK kinds */
-	uint8_t peer_key[NOISE_KEY_LEN]; /* WRITE_1 of IK: in. READ_1 of IK: out */
+	uint8_t peer_key[NOISE_KEY_LEN]; /* IK kinds. WRITE_1: in. READ_1: out */
 	uint8_t psk[NOISE_PSK_LEN];
 	uint64_t own_index;
-	uint64_t attempt; /* WRITE_1: in. READ_1: out; READ_2 of a stale answer: greatest */
+	uint64_t attempt; /* WRITE_1 and a stale WRITE_2: in. READ: out, 0 where absent */
+	uint16_t error;	  /* WRITE_2: refusal code or 0, in. READ_2: out. Not 0: no keys */
 	uint8_t reset_token[RESET_TOKEN_BYTES];	     /* own, to hand over */
 	uint8_t peer_reset_token[RESET_TOKEN_BYTES]; /* READ: out */
 	uint8_t payload[HS_PAYLOAD_MAX];	     /* WRITE: caller's TLVs. READ: all TLVs */
 	uint16_t payload_len;
-	uint16_t error; /* WRITE_2: refusal code, 0 for none (payload is then its text or empty).
-			 * READ_2: the peer's. No keys are made where it is not 0.
-			 */
-	struct rng rng;
+	struct rng rng; /* see hs_job_seed() */
 
-	/* in for READ, out for WRITE: the packet, MACs not yet written */
-	uint8_t pkt[WIRE_HS1_MAX];
-	uint16_t pkt_len;
+	/* WRITE: out, MACs of handshake 1 zero. READ: in. */
+	uint8_t hs1[WIRE_HS1_MAX];
+	uint16_t hs1_len;
+	uint8_t hs2[WIRE_HS2_MAX];
+	uint16_t hs2_len;
 
 	/* out */
 	enum hs_verdict verdict;
 	uint64_t peer_index;
-	struct epoch_keys keys; /* after READ_2 and WRITE_2 */
+	struct epoch_keys keys; /* after READ_2 and WRITE_2, but is_fresh and may_send */
 
-	/* between steps */
+	/* between the steps; a READ_2 that fails leaves it as it was */
 	struct noise noise;
-	uint16_t hs1_len; /* handshake 2 must not be longer */
 
 	/* of whoever made it; never touched by hs_job_run() */
 	void *owner;
@@ -173,7 +172,9 @@ struct hs_job {
 	uint8_t cache_key[32];
 };
 
-/* Compute one step. No allocation but OpenSSL's, no lock, no time. */
+/* Give the job random bytes of its own, so that threads share nothing and simulations repeat. */
+void hs_job_seed(struct hs_job *j, struct rng *rng);
+/* Compute one step; j->verdict tells. No lock, no time, no allocation but OpenSSL's. */
 void hs_job_run(struct hs_job *j);
 void hs_job_wipe(struct hs_job *j);
 
