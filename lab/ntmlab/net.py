@@ -40,20 +40,26 @@ def _use_cubic(space):
     """Debian's default congestion control, also on a host that has chosen another one.
 
     A namespace may only take what the host allows to unprivileged users. Where cubic is not among
-    these it is allowed for the moment of this write, under a lock, and the list put back.
+    these it is allowed for the moment of this write, under a lock, and the list put back: in a
+    child that no signal to us reaches, so that not even our being killed leaves a trace.
     """
-    default = {"net/ipv4/tcp_congestion_control": "cubic"}
-    with open("/proc/sys/net/ipv4/tcp_allowed_congestion_control", "r+", encoding="ascii") as f:
-        fcntl.flock(f, fcntl.LOCK_EX)
-        before = f.read().split()
-        if "cubic" in before:
-            sysctls(space, default)
-            return
-        try:
-            _rewrite(f, [*before, "cubic"])
-            sysctls(space, default)
-        finally:
-            _rewrite(f, before)
+    def write():
+        allowed = "/proc/sys/net/ipv4/tcp_allowed_congestion_control"
+        with open(allowed, "r+", encoding="ascii") as f:
+            fcntl.flock(f, fcntl.LOCK_EX)
+            before = f.read().split()
+            try:
+                if "cubic" not in before:
+                    _rewrite(f, [*before, "cubic"])
+                ns.enter_net(space)
+                with open("/proc/sys/net/ipv4/tcp_congestion_control", "w",
+                          encoding="ascii") as own:
+                    own.write("cubic")
+            finally:
+                if "cubic" not in before:
+                    _rewrite(f, before)
+
+    ns.call_unhurried(write)
 
 
 def _rewrite(f, words):

@@ -11,6 +11,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 
@@ -98,6 +99,47 @@ def _read_all(fd):
         data += chunk
     os.close(fd)
     return data
+
+
+def _start_inside(enter, body):
+    """Start body, which ends in an exec, below the lab's init; return {pid, start} as seen here.
+
+    enter() joins the namespaces. The fork between makes the lab's own init the new parent: with
+    the host's as parent, the end of the lab would have to wait for that one to collect children.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    child = os.fork()
+    if child == 0:
+        try:
+            ours.close()
+            enter()
+            between = os.fork()
+            if between:
+                os.waitpid(between, 0)
+                os._exit(0)
+            if os.fork():
+                os._exit(0)
+            theirs.send(b"pid")
+            body(theirs.fileno())
+        except BaseException as e:  # the child must not unwind into the parent's code
+            theirs.send(f"{type(e).__name__} {e}".encode()[:4000])
+            os._exit(125)
+    theirs.close()
+    pid, error = None, ""
+    with ours:
+        while True:
+            data, anc, _flags, _addr = ours.recvmsg(4096, socket.CMSG_SPACE(12))
+            if not data:
+                break
+            if data == b"pid":
+                pid = struct.unpack("3i", anc[0][2])[0]  # the kernel's word, in our numbering
+            else:
+                error = data.decode()
+    os.waitpid(child, 0)
+    if error or pid is None:
+        raise LabError(error or "could not be started")
+    return {"pid": pid, "start": start_time(pid)}
 
 
 def _private_run(keep):
@@ -224,26 +266,20 @@ def start_space(init_pid, name, state_dir, etc):
         for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(sig, signal.SIG_IGN)
 
-    def outer(wfd):
-        os.set_inheritable(wfd, False)
+    def enter():
         _enter_all(init_pid, (("pid", CLONE_NEWPID), ("mnt", CLONE_NEWNS)))
         unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWUTS)
-        pid = os.fork()
-        if pid:
-            os.write(wfd, b"%d " % pid)
-            os._exit(0)
+
+    def body(report):
         keeper()
         os.chdir("/")
-        _quiet_fds((wfd,))
+        _quiet_fds((report,))
         os.execv("/bin/sleep", [f"ntm-lab-{name}"[:40], "infinity"])
 
-    child, rfd = _fork_reporting(outer)
-    data = _read_all(rfd).decode()
-    os.waitpid(child, 0)
-    pid, _, err = data.partition(" ")
-    if err or not pid.isdigit():
-        raise LabError(f"{name}: cannot make its namespaces: {data}")
-    return {"pid": int(pid), "start": start_time(int(pid))}
+    try:
+        return _start_inside(enter, body)
+    except LabError as e:
+        raise LabError(f"{name}: cannot make its namespaces: {e}") from None
 
 
 def run(space, argv, stdin=None, check=True):
@@ -259,17 +295,34 @@ def run(space, argv, stdin=None, check=True):
     return p
 
 
-def call(space, fn):
-    """Call fn in a child inside the network of a space; for sysctls and other small writes."""
-    def inside(_wfd):
-        _enter_all(space["pid"], (("net", CLONE_NEWNET),))
-        fn()
+def enter_net(space):
+    """Join the network of a space; for children that are about to end."""
+    _enter_all(space["pid"], (("net", CLONE_NEWNET),))
 
-    child, rfd = _fork_reporting(inside)
+
+def _call_child(fn):
+    child, rfd = _fork_reporting(lambda _wfd: fn())
     err = _read_all(rfd).decode()
     os.waitpid(child, 0)
     if err:
         raise LabError(err)
+
+
+def call(space, fn):
+    """Call fn in a child inside the network of a space; for sysctls and other small writes."""
+    def inside():
+        enter_net(space)
+        fn()
+    _call_child(inside)
+
+
+def call_unhurried(fn):
+    """Call fn in a child that signals to us or to our terminal do not end."""
+    def inside():
+        os.setsid()
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        fn()
+    _call_child(inside)
 
 
 def spawn(space, argv, log, env=None, cwd="/"):
@@ -277,14 +330,9 @@ def spawn(space, argv, log, env=None, cwd="/"):
 
     Returns {pid, start} as seen from outside. Output goes to the file log.
     """
-    def outer(wfd):
-        os.set_inheritable(wfd, False)
-        out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        _enter_all(space["pid"])
-        pid = os.fork()
-        if pid:
-            os.write(wfd, b"%d " % pid)
-            os._exit(0)
+    out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+
+    def body(_report):
         os.setsid()
         os.chdir(cwd)
         null = os.open("/dev/null", os.O_RDONLY)
@@ -293,13 +341,12 @@ def spawn(space, argv, log, env=None, cwd="/"):
         os.dup2(out, 2)
         os.execvpe(argv[0], argv, env or os.environ)
 
-    child, rfd = _fork_reporting(outer)
-    data = _read_all(rfd).decode()
-    os.waitpid(child, 0)
-    pid, _, err = data.partition(" ")
-    if err or not pid.isdigit():
-        raise LabError(f"{argv[0]}: {err or data}")
-    return {"pid": int(pid), "start": start_time(int(pid))}
+    try:
+        return _start_inside(lambda: _enter_all(space["pid"]), body)
+    except LabError as e:
+        raise LabError(f"{argv[0]}: {e}") from None
+    finally:
+        os.close(out)
 
 
 def execute(space, argv, env):

@@ -6,12 +6,15 @@ was killed. Records name a process by pid and start time, so that a pid used aga
 is never taken for ours.
 """
 import contextlib
+import errno
 import fcntl
+import glob
 import json
 import os
 import re
 import shutil
 import signal
+import time
 
 from . import ns
 from .ns import LabError
@@ -58,18 +61,27 @@ class Lab:
 
     def create(self):
         """Take the name: exactly one of several callers at once gets it."""
-        os.makedirs(ROOT, exist_ok=True)
         if os.path.isdir(self.dir):
             if self.is_up():
                 raise LabError(f"lab '{self.name}' is up already (lab down --name {self.name})")
             self.remove()
-        try:
-            os.mkdir(self.dir, 0o755)
-        except FileExistsError:
-            raise LabError(f"lab '{self.name}' is being brought up by somebody else") from None
-        self.data = {"name": self.name, "init": None, "owner": {
-            "pid": os.getpid(), "start": ns.start_time(os.getpid())}, "spaces": {}, "nodes": {}}
-        self.save()
+        me = {"pid": os.getpid(), "start": ns.start_time(os.getpid())}
+        self.data = {"name": self.name, "init": None, "owner": me, "spaces": {}}
+        # Never a directory without its state file: a rename takes the name and shows both.
+        fresh = f"{ROOT}/.{self.name}.{me['pid']}"
+        while True:
+            try:
+                os.makedirs(fresh, exist_ok=True)
+                self._save_to(fresh)
+                os.rename(fresh, self.dir)
+                return
+            except FileNotFoundError:
+                continue  # the end of another lab removed the empty directory above
+            except OSError as e:
+                shutil.rmtree(fresh, ignore_errors=True)
+                if e.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise LabError(f"lab '{self.name}' is being brought up already") from None
+                raise
 
     def load(self):
         try:
@@ -80,10 +92,13 @@ class Lab:
         return self
 
     def save(self):
-        tmp = self.path("state.json.new")
+        self._save_to(self.dir)
+
+    def _save_to(self, where):
+        tmp = os.path.join(where, "state.json.new")
         with open(tmp, "w", encoding="utf-8") as f:
             json.dump(self.data, f, indent=1)
-        os.replace(tmp, self.path("state.json"))
+        os.replace(tmp, os.path.join(where, "state.json"))
 
     def is_up(self):
         """Is anything of it alive: its first process, or the `up` that is still at work?"""
@@ -106,9 +121,20 @@ class Lab:
                 self.load()  # it may have written more before it died
         if not ns.kill_wait(self.data.get("init"), signal.SIGKILL, 20):
             raise LabError(f"lab '{self.name}': process {self.data['init']['pid']} does not end")
+        self._wait_reaped()
         shutil.rmtree(self.dir, ignore_errors=True)
+        for fresh in glob.glob(f"{ROOT}/.{self.name}.*"):
+            if ns.start_time(fresh.rpartition(".")[2]) is None:
+                shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.rmdir(ROOT)  # only when no other lab is left
+
+    def _wait_reaped(self):
+        """Give the host's init a moment to collect ours, so that not even a zombie is seen."""
+        init = self.data.get("init")
+        end = time.monotonic() + 0.3
+        while init and os.path.exists(f"/proc/{init['pid']}") and time.monotonic() < end:
+            time.sleep(0.005)
 
     @contextlib.contextmanager
     def locked(self):

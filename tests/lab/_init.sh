@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Sourced by every scenario: a lab of its own, taken down at the end whatever happens.
+#
+#	. "$(dirname "$0")/_init.sh"
+#	lab_up two-nats			# or: lab_up two-nats --bare
+#	on alice ping -c1 bob.dc1.ntm.example || fail "no answer"
+#
+# Exit codes: 0 passed, 77 skipped, anything else failed. On failure the lab's status, our
+# programs' counters and the ends of their logs are printed.
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+lab=$top/lab/lab
+scenario=$(basename "$0" _test.sh)
+# The PID keeps two runs of one scenario apart; a lab's name has at most 24 characters.
+export NTM_LAB="t${scenario//_/-}"
+NTM_LAB="${NTM_LAB:0:15}-$$"
+tmp=$(mktemp -d)
+
+fail() {
+	echo "$scenario: $*" >&2
+	exit 1
+}
+
+skip() {
+	echo "$scenario: skipped: $*" >&2
+	exit 77
+}
+
+# on NODE CMD...: run a command on a node.
+on() {
+	"$lab" exec "$@"
+}
+
+lab_up() {
+	"$lab" up "$@"
+}
+
+# wait_for SECONDS CMD...: until the command succeeds. The time is only there to end a hang.
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# assert_eq WHAT WANT HAVE
+assert_eq() {
+	[ "$2" = "$3" ] || fail "$1: want '$2', have '$3'"
+}
+
+# assert_range WHAT LOW HIGH HAVE; the numbers may have a fraction.
+assert_range() {
+	awk -v l="$2" -v h="$3" -v x="$4" 'BEGIN { exit !(x >= l && x <= h) }' ||
+		fail "$1: want $2..$3, have $4"
+}
+
+# stats NODE: the counters of the program of ours that runs there.
+stats() {
+	on "$1" ntmctl stats --json
+}
+
+# counter NODE PATH...: one number out of them, by keys or list indices.
+counter() {
+	local node=$1
+	shift
+	stats "$node" | python3 -c '
+import json, sys
+v = json.load(sys.stdin)
+for key in sys.argv[1:]:
+    v = v[int(key) if isinstance(v, list) else key]
+print(v)' "$@"
+}
+
+dump() {
+	"$lab" status || return 0
+	local node
+	for node in $("$lab" status --json | python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["programs"]:
+    if p["alive"] and p["program"] in ("ntmd", "ntm-appliance"):
+        print(p["node"])'); do
+		echo "--- ntmctl stats on $node"
+		timeout 5 "$lab" exec "$node" ntmctl stats || true
+	done
+	local log
+	for log in "${NTM_LAB_DIR:-/run/ntm-lab}/$NTM_LAB"/log/*ntm*.log; do
+		[ -e "$log" ] || continue
+		echo "--- $log"
+		tail -n 30 "$log"
+	done
+}
+
+cleanup() {
+	local code=$?
+	trap - EXIT INT TERM
+	set +e
+	if [ $code != 0 ] && [ $code != 77 ]; then
+		dump >&2
+	fi
+	"$lab" down || [ $code != 0 ] || code=1
+	rm -rf "$tmp"
+	exit $code
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+[ "$(id -u)" = 0 ] || skip "needs root"
