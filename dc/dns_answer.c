@@ -385,7 +385,7 @@ static size_t answer_finish(struct answer *a, size_t limit)
 	bool has_question = a->q.question_len > 0;
 
 	if (a->truncated) {
-		dns_writer_init(&a->w, a->w.buf, limit, &a->q);
+		dns_writer_init(&a->w, a->w.buf, limit, &a->q.name, a->q.question_len);
 		a->s->count[DNS_COUNT_TRUNCATED]++;
 		flags |= DNS_FLAG_TC;
 	}
@@ -426,7 +426,7 @@ size_t dns_answer(struct dns_server *s, const struct dns_from *from, uint8_t *bu
 	}
 	limit = answer_limit(&a, room);
 	opt_len = !a.q.has_edns ? 0 : DNS_OPT_LEN + (a.cookie_len > 0 ? 4u + a.cookie_len : 0);
-	dns_writer_init(&a.w, buf, limit - opt_len, &a.q);
+	dns_writer_init(&a.w, buf, limit - opt_len, &a.q.name, a.q.question_len);
 	if (parsed != DNS_NOERROR) {
 		refuse_unparsed(&a, parsed);
 	} else if (rate == DNS_RRL_SLIP) {
