@@ -8,6 +8,7 @@
 #include "appliance/local.h"
 #include "appliance/mailbox.h"
 #include "appliance/nexthop.h"
+#include "appliance/port.h"
 #include "appliance/rcu.h"
 #include "appliance/worker.h"
 
@@ -30,6 +31,8 @@ struct app {
 	struct rcu rcu;
 
 	struct rte_mempool *pool;
+	uint16_t n_ports;
+	struct port_info ports[PORTS_MAX];
 	uint16_t n_ifaces;
 	struct iface *ifaces;
 
@@ -49,11 +52,15 @@ struct app {
 	struct control *control;
 	struct dc_lcore *dc;
 
-	_Atomic bool stopping; /* workers and threads leave their loops */
+	_Atomic bool leaving;	  /* peers are being told; work goes on */
+	_Atomic bool stopping;	  /* workers and threads leave their loops */
+	bool has_eal, has_lcores; /* for app_stop() */
 };
 
-/* 0 or -errno, after one line that says what failed. Main thread, once. app is zeroed memory. */
-int app_start(struct app *app, const char *config_path, struct config *config);
+/* 0 or -errno, after one line that says what failed. Main thread, once. app is zeroed memory;
+ * config was made by malloc() and is the app's from now on.
+ */
+int app_start(struct app *app, const char *config_path, const struct config *config);
 
 /* The control loop on the main lcore; returns at SIGTERM or SIGINT. The exit status. */
 int app_run(struct app *app);

@@ -19,7 +19,9 @@ enum msg_type {
 
 	/* to a worker */
 	MSG_FRAME, /* mbuf: a whole Ethernet frame without VLAN tag; arg is the interface */
-	MSG_IP,	   /* mbuf: from the IP header; routed by its destination and sent */
+	MSG_IP,	   /* mbuf: from the IP header; sent to meta->nexthop, or where that is NEXTHOP_NONE
+		    * routed by its destination
+		    */
 	MSG_STEER, /* mbuf: a frame as another worker received it, for the owner of its leg */
 	MSG_CALL,  /* struct call: a function to run on the worker */
 
@@ -44,6 +46,13 @@ enum msg_type {
 
 	MSG_USER = 64, /* first of those that a role defines for itself */
 };
+
+/* Is ptr an mbuf, owned by who holds the message? */
+static inline bool msg_brings_packet(uint16_t type)
+{
+	return (type >= MSG_FRAME && type <= MSG_STEER) || (type >= MSG_HOLD && type <= MSG_ICMP) ||
+	       type == MSG_DNS || type == MSG_DC_NTM;
+}
 
 struct msg {
 	uint16_t type;

@@ -13,14 +13,21 @@
 #include "appliance/pipeline/pipeline.h"
 
 #include <rte_mempool.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
-enum { WORKERS_MAX = 32 };
+enum { WORKERS_MAX = 32, PORTS_MAX = 16 };
 
 struct app;
 struct iface;
 struct relay_table; /* appliance/relay_table.h */
 struct rs_worker;   /* the RS's own state per worker: keys, NAT, pieces; made before start */
+
+struct port_burst {
+	uint16_t n;
+	struct rte_mbuf *pkt[2 * LANE_MAX]; /* the tx lane and the frame lane */
+};
 
 struct worker {
 	/* Set before the lcore starts, then constant. */
@@ -28,9 +35,9 @@ struct worker {
 	uint16_t id; /* 0.. in order of config; also the queue number at every port */
 	uint16_t lcore;
 	uint16_t n_workers;
-	uint16_t n_ports;
 	uint16_t n_ifaces;
-	uint16_t ports[32]; /* port ids; every queue is polled by its one owner */
+	uint16_t n_ports;
+	uint16_t ports[PORTS_MAX]; /* port ids; each queue is polled by its one owner */
 	const struct iface *ifaces;
 	struct nexthop *nexthops;
 	uint32_t n_nexthops;
@@ -47,6 +54,8 @@ struct worker {
 	const struct local_table *local;
 
 	struct mailbox mailbox; /* in; any thread puts */
+	struct port_burst *out; /* by place in ports[]: frames that tx_stage collects */
+	uint32_t wake_peers;	/* bit per worker that got a steered packet in this pass */
 	struct lcore_stats stats;
 	struct lanes lanes;
 } __rte_cache_aligned;

@@ -13,6 +13,7 @@
 	X(SHORT,            "frame shorter than its headers say")                         \
 	X(VLAN,             "VLAN tag of no configured interface")                        \
 	X(NOT_FOR_US_MAC,   "unicast frame for another MAC address")                      \
+	X(OWN_MAC,          "frame with our own MAC as its source: an echo or a loop")    \
 	X(ETHERTYPE,        "neither IPv4, IPv6 nor ARP, and no use to the kernel")        \
 	/* IP, numbered in parse.c after RFC 1812 5.2.2 and RFC 8200 */                  \
 	X(IP_VERSION,       "version nibble is not what the Ethernet type says")          \
@@ -75,6 +76,7 @@
 	X(NO_MBUF,          "no packet buffer left")                                      \
 	X(LANE_FULL,        "more packets in one pass than a lane holds")                 \
 	X(TX_FULL,          "NIC queue had no room")                                      \
+	X(HEADROOM,         "no room in the buffer for the link header")                  \
 	X(TX_DOWN,          "interface without a port to send on")                        \
 	X(MAILBOX_FULL,     "mailbox of another worker full")                             \
 	X(CONTROL_FULL,     "ring to the control lcore full")                             \
@@ -93,7 +95,7 @@ enum drop_reason {
 		DROP_MAX
 };
 
-/* Lower-case name ("tx_full") and text of a reason. Any thread. */
+/* Name ("TX_FULL") and text of a reason. Any thread. */
 const char *drop_name(enum drop_reason r);
 const char *drop_text(enum drop_reason r);
 

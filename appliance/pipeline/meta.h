@@ -30,6 +30,7 @@ enum pkt_flag {
 	PKT_ICMP_ERROR = 1 << 5,
 	PKT_SHARED_ADDR = 1 << 6, /* pool address that is the box's own as well */
 	PKT_UNHELD = 1 << 7,	  /* was held for its next hop once: not held again */
+	PKT_FRAG_LATER = 1 << 8,  /* a piece other than the first: l4 is no header */
 };
 
 struct pkt_meta {
@@ -44,7 +45,7 @@ struct pkt_meta {
 	uint16_t data_len;	  /* bytes of UDP payload, from the UDP header, validated */
 	uint16_t l3_len;	  /* bytes from the IP header to the end of the IP packet */
 	uint8_t proto;		  /* IPPROTO_ of the header at l4 */
-	uint8_t flags;		  /* enum pkt_flag */
+	uint16_t flags;		  /* enum pkt_flag */
 	uint16_t worker;	  /* worker whose own NTM port was hit; WORKER_ANY otherwise */
 	uint16_t msg;		  /* enum msg_type with which hand_stage passes the packet on */
 

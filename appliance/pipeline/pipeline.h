@@ -19,7 +19,7 @@ struct worker;
  * seal, the outer one in tx.
  */
 struct lanes {
-	struct burst rx;      /* as received from ports, TAP excluded, or steered here */
+	struct burst rx;      /* as received from ports, or steered here by another worker */
 	struct burst ntm;     /* parse: UDP to one of our NTM endpoints */
 	struct burst gn;      /* parse: to an address of the NAT pool, from general hosts */
 	struct burst path;    /* relay: a known path; meta->path is set */
@@ -27,17 +27,19 @@ struct lanes {
 	struct burst nat_out; /* open: inner packets of nodes; meta->leg is set */
 	struct burst seal;    /* nat: inner packets for nodes; meta->leg is set */
 	struct burst tx;      /* IP packets; meta->nexthop is set */
-	struct burst control; /* any stage: handshakes, leg control; see mailbox.h */
-	struct burst dc;      /* parse, relay: DNS and NTM for the DC role */
+	struct burst control; /* any stage: for the control lcore; meta->msg says what it is */
+	struct burst dc;      /* parse: DNS and NTM for the DC role; meta->msg says which */
 	struct burst local;   /* parse: the kernel's, through the TAP */
 	struct burst frame;   /* mailbox: whole frames from the TAP; meta->iface says where to */
 };
 
-/* One pass over everything in w->lanes.rx, .tx and .frame. Owning worker only. */
-void pipeline_run(struct worker *w);
+/* One pass: the ports, and what the mailbox left in w->lanes.rx, tx and frame. Returns the packets
+ * it found. Owning worker only.
+ */
+unsigned int pipeline_run(struct worker *w);
 
 /* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
-void rx_stage(struct worker *w);      /* ports, mailbox -> rx, tx, frame */
+void rx_stage(struct worker *w);      /* ports -> rx */
 void parse_stage(struct worker *w);   /* rx -> ntm, gn, dc, local */
 void relay_stage(struct worker *w);   /* ntm -> path, open, control, dc */
 void switch_stage(struct worker *w);  /* path -> tx */
@@ -45,7 +47,7 @@ void open_stage(struct worker *w);    /* open -> nat_out, control */
 void nat_out_stage(struct worker *w); /* nat_out -> tx, seal (hairpin, ICMP errors) */
 void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) */
 void seal_stage(struct worker *w);    /* seal -> tx */
+void tx_stage(struct worker *w);      /* tx, frame -> ports, control (unresolved next hop) */
 void hand_stage(struct worker *w);    /* control, dc, local -> rings to other threads */
-void tx_stage(struct worker *w);      /* tx, frame -> ports */
 
 #endif

@@ -50,8 +50,8 @@
 	X(nat_out)    \
 	X(nat_in)     \
 	X(seal)       \
-	X(hand)       \
-	X(tx)
+	X(tx)         \
+	X(hand)
 /* clang-format on */
 
 enum stage {
@@ -80,7 +80,7 @@ const char *stage_name(enum stage s);
 /* a += b, counter by counter. Any thread; the readings are each whole, not taken at one moment. */
 void stats_add(struct lcore_stats *a, const struct lcore_stats *b);
 
-/* The counters as rows, for those who print them. COUNTER_MAX rows. */
+/* The counters as rows, for those who print them. Returns how many rows were filled. */
 struct counter_row {
 	const char *name, *text;
 	uint64_t value;

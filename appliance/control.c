@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/control.h"
+#include "appliance/app.h"
+#include "appliance/config.h"
+#include "appliance/heartbeat.h"
+#include "appliance/pipeline/burst.h"
+#include "appliance/reload.h"
+#include "appliance/route.h"
+#include "common/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+LOG_TYPE("control");
+
+enum { MAIL_PER_TURN = 64, EVENTS_PER_TURN = 16, BYE_MS = 200, TURN_MAX_MS = 500 };
+static const uint64_t MS = 1000000ULL;
+
+struct fd_watch {
+	control_fd_fn fn;
+	void *ctx;
+	int fd;
+};
+
+struct control {
+	struct lcore_stats stats;
+	struct app *app;
+	int epoll_fd, signal_fd;
+	bool quit;
+	bool spin; /* idle.mode poll */
+	int status;
+	struct heartbeat heartbeat;
+	struct {
+		control_msg_fn fn;
+		void *ctx;
+	} msg[256];
+	struct {
+		control_tick_fn fn;
+		void *ctx;
+	} tick[CONTROL_TICKS_MAX];
+	struct {
+		control_bye_fn fn;
+		void *ctx;
+	} bye[CONTROL_FAREWELLS_MAX];
+	struct fd_watch fds[CONTROL_FDS_MAX]; /* fn NULL: free */
+	unsigned int n_ticks, n_byes;
+};
+
+void control_msg_set(struct control *c, uint16_t type, control_msg_fn fn, void *ctx)
+{
+	c->msg[type % RTE_DIM(c->msg)].fn = fn;
+	c->msg[type % RTE_DIM(c->msg)].ctx = ctx;
+}
+
+int control_tick_add(struct control *c, control_tick_fn fn, void *ctx)
+{
+	if (c->n_ticks == CONTROL_TICKS_MAX)
+		return -ENOSPC;
+	c->tick[c->n_ticks].fn = fn;
+	c->tick[c->n_ticks++].ctx = ctx;
+	return 0;
+}
+
+int control_bye_add(struct control *c, control_bye_fn fn, void *ctx)
+{
+	if (c->n_byes == CONTROL_FAREWELLS_MAX)
+		return -ENOSPC;
+	c->bye[c->n_byes].fn = fn;
+	c->bye[c->n_byes++].ctx = ctx;
+	return 0;
+}
+
+int control_fd_add(struct control *c, int fd, control_fd_fn fn, void *ctx)
+{
+	for (uint32_t i = 0; i < CONTROL_FDS_MAX; i++) {
+		struct epoll_event ev = {.events = EPOLLIN, .data.u32 = i};
+
+		if (c->fds[i].fn != NULL)
+			continue;
+		if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
+			return -errno;
+		c->fds[i] = (struct fd_watch){.fn = fn, .ctx = ctx, .fd = fd};
+		return 0;
+	}
+	return -ENOSPC;
+}
+
+void control_fd_del(struct control *c, int fd)
+{
+	for (uint32_t i = 0; i < CONTROL_FDS_MAX; i++) {
+		if (c->fds[i].fn == NULL || c->fds[i].fd != fd)
+			continue;
+		(void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+		c->fds[i].fn = NULL;
+	}
+}
+
+static void on_signal(void *ctx, int fd)
+{
+	struct signalfd_siginfo si;
+	struct control *c = ctx;
+
+	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		if (si.ssi_signo == SIGHUP) {
+			reload_config(c->app);
+			continue;
+		}
+		LOG(NOTICE, "stopping signal=%s", si.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
+		control_quit(c, 0);
+	}
+}
+
+/* The mailbox and the routes are looked at every turn; their descriptors only end the sleep. */
+static void on_wake(void *ctx, int fd)
+{
+}
+
+static void on_hold(void *ctx, const struct msg *m, uint64_t now)
+{
+	struct control *c = ctx;
+
+	route_hold(c->app->routes, m->ptr, now);
+}
+
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+struct control *control_create(struct app *app)
+{
+	struct control *c = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP(sizeof(*c)));
+	int ret;
+
+	if (c == NULL)
+		return NULL;
+	memset(c, 0, sizeof(*c));
+	c->app = app;
+	c->spin = atomic_load(&app->config)->idle == IDLE_POLL;
+	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	c->signal_fd = open_signals();
+	if (c->epoll_fd < 0 || c->signal_fd < 0) {
+		ret = -errno;
+		goto err_destroy;
+	}
+	ret = control_fd_add(c, c->signal_fd, on_signal, c);
+	if (ret == 0)
+		ret = control_fd_add(c, app->control_mb.wake_fd, on_wake, c);
+	if (ret < 0)
+		goto err_destroy;
+	control_msg_set(c, MSG_HOLD, on_hold, c);
+	heartbeat_init(&c->heartbeat, app);
+	return c;
+
+err_destroy:
+	control_destroy(c);
+	errno = -ret;
+	return NULL;
+}
+
+void control_destroy(struct control *c)
+{
+	if (c == NULL)
+		return;
+	if (c->signal_fd >= 0)
+		close(c->signal_fd);
+	if (c->epoll_fd >= 0)
+		close(c->epoll_fd);
+	free(c);
+}
+
+static unsigned int take_mail(struct control *c, uint64_t now)
+{
+	struct msg msgs[MAIL_PER_TURN];
+	unsigned int n = mailbox_take(&c->app->control_mb, msgs, MAIL_PER_TURN);
+
+	c->stats.msgs += n;
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t type = msgs[i].type;
+
+		if (msg_brings_packet(type))
+			c->stats.from_mailbox++;
+		if (type < RTE_DIM(c->msg) && c->msg[type].fn != NULL)
+			c->msg[type].fn(c->msg[type].ctx, &msgs[i], now);
+		else if (msg_brings_packet(type))
+			burst_drop(&c->stats, msgs[i].ptr, DROP_NO_ROLE);
+	}
+	return n;
+}
+
+static uint64_t run_ticks(struct control *c, uint64_t now)
+{
+	uint64_t next = route_poll(c->app->routes, now), at;
+
+	for (unsigned int i = 0; i < c->n_ticks; i++) {
+		at = c->tick[i].fn(c->tick[i].ctx, now);
+		next = RTE_MIN(next, at);
+	}
+	at = heartbeat_tick(&c->heartbeat, now);
+	rcu_poll(&c->app->rcu);
+	return RTE_MIN(next, at);
+}
+
+static int timeout_ms(uint64_t now, uint64_t next)
+{
+	uint64_t ms;
+
+	if (next <= now)
+		return 0;
+	ms = (next - now + MS - 1) / MS;
+	return (int)RTE_MIN(ms, (uint64_t)TURN_MAX_MS);
+}
+
+static void wait_events(struct control *c, int timeout)
+{
+	struct epoll_event ev[EVENTS_PER_TURN];
+	int n;
+
+	if (!mailbox_sleep_begin(&c->app->control_mb))
+		timeout = 0;
+	if (timeout > 0)
+		c->stats.sleeps++;
+	n = epoll_wait(c->epoll_fd, ev, EVENTS_PER_TURN, timeout);
+	mailbox_sleep_end(&c->app->control_mb);
+	for (int i = 0; i < n; i++) {
+		struct fd_watch *w = &c->fds[ev[i].data.u32 % CONTROL_FDS_MAX];
+
+		if (w->fn != NULL) /* a handler before may have closed it */
+			w->fn(w->ctx, w->fd);
+	}
+}
+
+static void turn(struct control *c, uint64_t until)
+{
+	uint64_t now = clock_ns(&c->app->clock);
+	unsigned int work = take_mail(c, now);
+	uint64_t next = RTE_MIN(run_ticks(c, now), until);
+
+	c->stats.loops++;
+	c->stats.busy_loops += work > 0;
+	wait_events(c, work > 0 || c->spin ? 0 : timeout_ms(clock_ns(&c->app->clock), next));
+}
+
+/* Peers are told, and what they are told is given the time to leave. */
+static void say_bye(struct control *c)
+{
+	uint64_t now = clock_ns(&c->app->clock), end = now + BYE_MS * MS;
+
+	atomic_store_explicit(&c->app->leaving, true, memory_order_release);
+	if (c->n_byes == 0 && c->app->dc == NULL)
+		return;
+	mailbox_wake(&c->app->dc_mb);
+	for (unsigned int i = 0; i < c->n_byes; i++)
+		c->bye[i].fn(c->bye[i].ctx, now);
+	while (now < end) {
+		turn(c, end);
+		now = clock_ns(&c->app->clock);
+	}
+}
+
+int control_run(struct control *c)
+{
+	int ret = control_fd_add(c, route_fd(c->app->routes), on_wake, c);
+
+	if (ret < 0)
+		return 1;
+	heartbeat_ready(&c->heartbeat);
+	while (!c->quit)
+		turn(c, UINT64_MAX);
+	heartbeat_stopping(&c->heartbeat);
+	say_bye(c);
+	return c->status;
+}
+
+void control_quit(struct control *c, int status)
+{
+	c->quit = true;
+	c->status = status;
+}
+
+struct lcore_stats *control_stats(struct control *c)
+{
+	return &c->stats;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/iface.h"
+#include "appliance/worker.h"
+
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+
+/* Ports are few: the place of a port in w->ports, or n_ports. */
+static uint16_t place_of(const struct worker *w, uint16_t port)
+{
+	uint16_t i = 0;
+
+	while (i < w->n_ports && w->ports[i] != port)
+		i++;
+	return i;
+}
+
+static void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m)
+{
+	uint16_t at = place_of(w, f->port);
+
+	if (unlikely(at == w->n_ports)) {
+		burst_drop(&w->stats, m, DROP_TX_DOWN);
+		return;
+	}
+	w->out[at].pkt[w->out[at].n++] = m; /* cannot overflow: both lanes fit */
+}
+
+/* Write the link header. nh: its MAC in the low 48 bits. */
+static void push_ethernet(struct rte_mbuf *m, const struct iface *f, uint64_t nh)
+{
+	const uint16_t type =
+		pkt_meta(m)->flags & PKT_IPV6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4;
+	struct rte_ether_hdr *eth;
+
+	if (f->vlan != 0) {
+		struct rte_vlan_hdr *tag;
+
+		eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth) + sizeof(*tag));
+		tag = (void *)(eth + 1);
+		eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
+		tag->vlan_tci = rte_cpu_to_be_16(f->vlan);
+		tag->eth_proto = rte_cpu_to_be_16(type);
+	} else {
+		eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth));
+		eth->ether_type = rte_cpu_to_be_16(type);
+	}
+	memcpy(&eth->dst_addr, &nh, RTE_ETHER_ADDR_LEN);
+	eth->src_addr = f->mac;
+}
+
+/* Packets without a resolved next hop go to the control lcore once, which has it resolved. */
+static void hold(struct worker *w, struct rte_mbuf *m)
+{
+	if (pkt_meta(m)->flags & PKT_UNHELD) {
+		burst_drop(&w->stats, m, DROP_NEIGH_PENDING);
+		return;
+	}
+	pkt_meta(m)->msg = MSG_HOLD;
+	burst_push(&w->stats, &w->lanes.control, m);
+}
+
+static void send_ip(struct worker *w, struct rte_mbuf *m)
+{
+	struct nexthop *nh = &w->nexthops[pkt_meta(m)->nexthop];
+	uint64_t word = atomic_load_explicit(&nh->word, memory_order_acquire);
+	const struct iface *f = &w->ifaces[nh->iface];
+
+	switch (nexthop_state(word)) {
+	case NEXTHOP_READY:
+		break;
+	case NEXTHOP_GLEAN:
+	case NEXTHOP_PENDING:
+		hold(w, m);
+		return;
+	case NEXTHOP_FAILED:
+		burst_drop(&w->stats, m, DROP_NEIGH_FAILED);
+		return;
+	default:
+		burst_drop(&w->stats, m, DROP_NO_ROUTE);
+		return;
+	}
+	if (unlikely(rte_pktmbuf_pkt_len(m) > f->mtu)) {
+		burst_drop(&w->stats, m, DROP_MTU);
+		return;
+	}
+	if (unlikely(rte_pktmbuf_headroom(m) <
+		     sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr))) {
+		burst_drop(&w->stats, m, DROP_HEADROOM);
+		return;
+	}
+	/* The line is shared: written once a minute, read for every packet. */
+	if (unlikely(atomic_load_explicit(&nh->used, memory_order_relaxed) == 0))
+		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
+	push_ethernet(m, f, word);
+	collect(w, f, m);
+}
+
+/* A whole frame from the TAP; it only needs its tag. */
+static void send_frame(struct worker *w, struct rte_mbuf *m)
+{
+	const struct iface *f = &w->ifaces[pkt_meta(m)->iface];
+
+	if (f->vlan != 0) {
+		uint8_t *at = (uint8_t *)rte_pktmbuf_prepend(m, sizeof(struct rte_vlan_hdr));
+		uint16_t tag[2] = {rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN),
+				   rte_cpu_to_be_16(f->vlan)};
+
+		if (unlikely(at == NULL)) {
+			burst_drop(&w->stats, m, DROP_HEADROOM);
+			return;
+		}
+		memmove(at, at + sizeof(tag), 2 * RTE_ETHER_ADDR_LEN);
+		memcpy(at + 2 * RTE_ETHER_ADDR_LEN, tag, sizeof(tag));
+	}
+	collect(w, f, m);
+}
+
+/* One try: what the queue does not take is dropped, nobody spins. */
+static void flush_port(struct worker *w, uint16_t port, struct port_burst *out)
+{
+	uint64_t bytes[2 * LANE_MAX];
+	uint16_t sent;
+
+	for (uint16_t i = 0; i < out->n; i++)
+		bytes[i] = rte_pktmbuf_pkt_len(out->pkt[i]);
+	sent = rte_eth_tx_burst(port, w->id, out->pkt, out->n);
+	for (uint16_t i = 0; i < sent; i++)
+		w->stats.tx_bytes += bytes[i];
+	w->stats.tx += sent;
+	for (uint16_t i = sent; i < out->n; i++)
+		burst_drop(&w->stats, out->pkt[i], DROP_TX_FULL);
+	out->n = 0;
+}
+
+void tx_stage(struct worker *w)
+{
+	struct burst *tx = &w->lanes.tx, *frame = &w->lanes.frame;
+
+	for (uint16_t i = 0; i < tx->n; i++)
+		rte_prefetch0(&w->nexthops[pkt_meta(tx->pkt[i])->nexthop]);
+	for (uint16_t i = 0; i < tx->n; i++)
+		send_ip(w, tx->pkt[i]);
+	tx->n = 0;
+	for (uint16_t i = 0; i < frame->n; i++)
+		send_frame(w, frame->pkt[i]);
+	frame->n = 0;
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		if (w->out[i].n > 0)
+			flush_port(w, w->ports[i], &w->out[i]);
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/port.h"
+#include "appliance/pipeline/burst.h"
+#include "appliance/pipeline/meta.h"
+#include "common/log.h"
+
+#include <rte_bus.h>
+#include <rte_dev.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+LOG_TYPE("port");
+
+bool port_is_pci(const char *device)
+{
+	return isxdigit((unsigned char)device[0]) && strchr(device, ':') != NULL &&
+	       strncmp(device, "net_", 4) != 0 && strncmp(device, "eth_", 4) != 0;
+}
+
+/* Append ",key=value" unless the string names the key already. */
+static void with_default(char *args, size_t size, const char *key, unsigned int value)
+{
+	char pattern[32];
+	size_t n = strlen(args);
+
+	snprintf(pattern, sizeof(pattern), ",%s=", key);
+	if (strstr(args, pattern) == NULL)
+		snprintf(args + n, size - n, "%s%u", pattern, value);
+}
+
+/* AF_PACKET's defaults do not fit: a frame slot must fit an mbuf, queues follow the workers, and
+ * the queueing discipline of the device under it is not wanted.
+ */
+static void complete_args(char *args, size_t size, const struct port_config *c)
+{
+	unsigned int slot = rte_align32pow2(c->mtu + 128u);
+
+	if (strncmp(args, "net_af_packet", 13) != 0)
+		return;
+	with_default(args, size, "qpairs", c->queues);
+	with_default(args, size, "framesz", slot);
+	with_default(args, size, "blocksz", slot < 4096 ? 4096 : slot);
+	with_default(args, size, "framecnt", rte_align32pow2(c->descriptors));
+	with_default(args, size, "qdisc_bypass", 1);
+}
+
+static int fail(const char *device, const char *what, int err)
+{
+	LOG(ERR, "port %s: %s: %s", device, what, strerror(-err));
+	return err;
+}
+
+static int find(const char *device, const struct port_config *c, uint16_t *id)
+{
+	char args[320], name[64];
+	int ret;
+
+	snprintf(args, sizeof(args), "%s", device);
+	complete_args(args, sizeof(args), c);
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	if (rte_eth_dev_get_port_by_name(name, id) == 0)
+		return 0; /* PCI: the EAL probed it */
+	ret = rte_dev_probe(args);
+	if (ret < 0)
+		return ret;
+	return rte_eth_dev_get_port_by_name(name, id);
+}
+
+static int setup_mtu(const char *device, uint16_t id, uint16_t want)
+{
+	uint16_t mtu;
+	int ret = rte_eth_dev_get_mtu(id, &mtu);
+
+	if (ret < 0 || mtu == want)
+		return ret;
+	ret = rte_eth_dev_set_mtu(id, want);
+	if (ret == -ENOTSUP) {
+		LOG(WARN, "port %s: MTU %u cannot be set, the device's own holds", device, want);
+		return 0;
+	}
+	return ret;
+}
+
+static int setup_queues(uint16_t id, const struct port_config *c)
+{
+	uint16_t rx = c->descriptors, tx = c->descriptors;
+	int ret = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
+
+	for (uint16_t q = 0; q < c->queues && ret == 0; q++) {
+		ret = rte_eth_rx_queue_setup(id, q, rx, SOCKET_ID_ANY, NULL, c->pool);
+		if (ret == 0)
+			ret = rte_eth_tx_queue_setup(id, q, tx, SOCKET_ID_ANY, NULL);
+	}
+	return ret;
+}
+
+static int configure(const char *device, const struct port_config *c, struct port_info *info)
+{
+	const uint64_t sums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
+	struct rte_eth_dev_info dev;
+	struct rte_eth_conf conf = {.rxmode = {.mtu = RTE_ETHER_MTU}};
+	int ret = rte_eth_dev_info_get(info->id, &dev);
+
+	if (ret < 0)
+		return ret;
+	if (c->queues > dev.max_rx_queues || c->queues > dev.max_tx_queues) {
+		LOG(ERR, "port %s: has %u queues, lcores.workers is %u", device,
+		    RTE_MIN(dev.max_rx_queues, dev.max_tx_queues), c->queues);
+		return -EINVAL;
+	}
+	info->rx_checksum = (dev.rx_offload_capa & sums) == sums;
+	conf.rxmode.offloads = dev.rx_offload_capa & sums;
+	conf.rxmode.mtu = RTE_MIN(c->mtu, dev.max_mtu);
+	conf.txmode.offloads = dev.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
+	if (c->queues > 1 && dev.flow_type_rss_offloads != 0) {
+		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf.rx_adv_conf.rss_conf.rss_hf =
+			dev.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
+	}
+	ret = rte_eth_dev_configure(info->id, c->queues, c->queues, &conf);
+	if (ret == 0)
+		ret = setup_mtu(device, info->id, c->mtu);
+	if (ret == 0)
+		ret = setup_queues(info->id, c);
+	return ret;
+}
+
+int port_open(const char *device, const struct port_config *c, struct port_info *info)
+{
+	int ret = find(device, c, &info->id);
+
+	if (ret < 0)
+		return fail(device, "no such device, or it is busy", ret);
+	snprintf(info->device, sizeof(info->device), "%s", device);
+	info->mtu = c->mtu;
+	ret = configure(device, c, info);
+	if (ret < 0) {
+		port_close(info);
+		return fail(device, "cannot be set up", ret);
+	}
+	return 0;
+}
+
+int port_start(const struct port_info *info)
+{
+	int ret = rte_eth_dev_start(info->id);
+
+	if (ret < 0)
+		return fail(info->device, "cannot be started", ret);
+	/* ND needs multicast; a device that cannot filter gets all of it anyway */
+	ret = rte_eth_allmulticast_enable(info->id);
+	return ret == -ENOTSUP ? 0 : ret;
+}
+
+void port_close(const struct port_info *info)
+{
+	struct rte_eth_dev_info dev;
+	int found = rte_eth_dev_info_get(info->id, &dev);
+
+	(void)rte_eth_dev_stop(info->id);
+	(void)rte_eth_dev_close(info->id);
+	if (found == 0 && !port_is_pci(info->device))
+		(void)rte_dev_remove(dev.device);
+}
+
+struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes)
+{
+	uint32_t cache = RTE_MIN(packets / 16, 256u);
+
+	return rte_pktmbuf_pool_create_by_ops(name, packets, cache, sizeof(struct pkt_meta),
+					      (uint16_t)(bytes), SOCKET_ID_ANY, "ring_mt_rts");
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/worker.h"
+#include "appliance/app.h"
+#include "appliance/config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+enum {
+	MAIL_PER_TURN = 32,
+	IDLE_TURNS = 64,	/* empty turns before the first sleep: a gap in a burst */
+	SLEEP_FIRST_NS = 20000, /* doubled at each empty look afterwards */
+};
+
+void worker_steer(struct worker *w, struct rte_mbuf *m, uint16_t to)
+{
+	struct msg msg = {.type = MSG_STEER, .arg = w->id, .ptr = m};
+
+	if (pkt_meta(m)->flags & PKT_STEERED || to >= w->n_workers || to == w->id) {
+		burst_drop(&w->stats, m, DROP_WRONG_WORKER);
+		return;
+	}
+	w->stats.steer_miss++;
+	pkt_meta(m)->flags = PKT_STEERED;
+	if (mailbox_put(w->peers[to], &msg, 1) == 0) {
+		burst_drop(&w->stats, m, DROP_MAILBOX_FULL);
+		return;
+	}
+	w->stats.steered++;
+	w->wake_peers |= UINT32_C(1) << to;
+}
+
+static void take_call(struct worker *w, struct call *c)
+{
+	c->fn(w, c);
+	if (c->done == NULL)
+		return;
+	/* The asker waits for exactly as many answers as its ring has room for. */
+	(void)mailbox_send(c->done, MSG_DONE, w->id, c);
+}
+
+/* A packet that another thread made: find its way unless it brings one. */
+static void take_ip(struct worker *w, struct rte_mbuf *m)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	struct pkt_meta *meta = pkt_meta(m);
+	struct ip_addr dst;
+	uint32_t v4;
+
+	if (ip[0] >> 4 == 4) {
+		memcpy(&v4, ip + 16, 4);
+		dst = ip_from_v4(v4);
+		meta->flags &= (uint16_t)~PKT_IPV6;
+	} else {
+		memcpy(dst.b, ip + 24, 16);
+		meta->flags |= PKT_IPV6;
+	}
+	if (meta->nexthop == NEXTHOP_NONE)
+		meta->nexthop = route_lookup(w, &dst);
+	burst_push(&w->stats, &w->lanes.tx, m);
+}
+
+static void take_mail(struct worker *w)
+{
+	struct msg msgs[MAIL_PER_TURN];
+	unsigned int n = mailbox_take(&w->mailbox, msgs, MAIL_PER_TURN);
+
+	for (unsigned int i = 0; i < n; i++) {
+		w->stats.msgs++;
+		if (msgs[i].type == MSG_CALL) {
+			take_call(w, msgs[i].ptr);
+			continue;
+		}
+		w->stats.from_mailbox++;
+		if (msgs[i].type == MSG_IP)
+			take_ip(w, msgs[i].ptr);
+		else
+			burst_push(&w->stats,
+				   msgs[i].type == MSG_STEER ? &w->lanes.rx : &w->lanes.frame,
+				   msgs[i].ptr);
+	}
+}
+
+/* Where packets or events went that a sleeping thread does not know of yet. */
+struct handed {
+	uint64_t control, dc, tap;
+};
+
+static void wake_receivers(struct worker *w, struct handed *h)
+{
+	if (h->control != w->stats.to_control)
+		mailbox_wake(w->control);
+	if (h->dc != w->stats.to_dc)
+		mailbox_wake(w->dc);
+	if (h->tap != w->stats.to_tap)
+		mailbox_wake(w->tap);
+	for (uint16_t i = 0; w->wake_peers != 0; i++, w->wake_peers >>= 1)
+		if (w->wake_peers & 1)
+			mailbox_wake(w->peers[i]);
+	*h = (struct handed){w->stats.to_control, w->stats.to_dc, w->stats.to_tap};
+}
+
+static void sleep_for(struct worker *w, uint64_t ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000),
+			      .tv_nsec = (long)(ns % 1000000000)};
+	struct pollfd fd = {.fd = w->mailbox.wake_fd, .events = POLLIN};
+
+	if (mailbox_sleep_begin(&w->mailbox)) {
+		w->stats.sleeps++;
+		rcu_offline(&w->app->rcu, w->id);
+		(void)ppoll(&fd, 1, &ts, NULL); /* early or late, the loop looks again */
+		rcu_online(&w->app->rcu, w->id);
+	}
+	mailbox_sleep_end(&w->mailbox);
+}
+
+static void drain(struct worker *w)
+{
+	struct msg msg;
+
+	while (mailbox_take(&w->mailbox, &msg, 1) == 1) {
+		w->stats.msgs++;
+		if (msg.type == MSG_CALL) {
+			take_call(w, msg.ptr);
+			continue;
+		}
+		w->stats.from_mailbox++;
+		burst_drop(&w->stats, msg.ptr, DROP_STOPPING);
+	}
+}
+
+int worker_main(void *arg)
+{
+	struct worker *w = arg;
+	const struct app *app = w->app;
+	const struct config *c = atomic_load_explicit(&app->config, memory_order_acquire);
+	const bool adaptive = c->idle == IDLE_ADAPTIVE;
+	const uint64_t sleep_max = c->idle_sleep_max_ns;
+	uint64_t sleep_ns = SLEEP_FIRST_NS;
+	unsigned int idle = 0;
+	struct handed handed = {0};
+
+	(void)prctl(PR_SET_TIMERSLACK, 1000UL); /* 1 us: the default of 50 would double sleeps */
+	rcu_online(&app->rcu, w->id);
+	while (!app_stopping(app)) {
+		w->now = clock_ns(&app->clock);
+		w->fib = atomic_load_explicit(&app->fib, memory_order_acquire);
+		w->local = atomic_load_explicit(&app->local, memory_order_acquire);
+		take_mail(w);
+		if (pipeline_run(w) > 0) {
+			w->stats.busy_loops++;
+			idle = 0;
+			sleep_ns = SLEEP_FIRST_NS;
+		} else {
+			idle++;
+		}
+		w->stats.loops++;
+		rcu_quiescent(&app->rcu, w->id);
+		if (!adaptive)
+			continue;
+		wake_receivers(w, &handed);
+		if (idle > IDLE_TURNS) {
+			sleep_for(w, sleep_ns);
+			sleep_ns = RTE_MIN(sleep_ns * 2, sleep_max);
+		}
+	}
+	drain(w);
+	rcu_offline(&app->rcu, w->id);
+	return 0;
+}

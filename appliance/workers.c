@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/workers.h"
+#include "appliance/app.h"
+#include "appliance/eal.h"
+
+#include <rte_launch.h>
+#include <rte_malloc.h>
+
+#include <errno.h>
+#include <stdio.h>
+
+static int worker_init(struct app *app, struct worker *w, uint16_t id)
+{
+	const struct config *c = atomic_load_explicit(&app->config, memory_order_acquire);
+	char name[32];
+
+	w->app = app;
+	w->id = id;
+	w->lcore = LCORE_WORKER_0 + id;
+	w->n_workers = app->n_workers;
+	w->n_ifaces = app->n_ifaces;
+	w->ifaces = app->ifaces;
+	w->n_ports = app->n_ports;
+	for (uint16_t i = 0; i < app->n_ports; i++)
+		w->ports[i] = app->ports[i].id;
+	w->nexthops = app->nexthops;
+	w->n_nexthops = app->n_nexthops;
+	w->ntm_port = (uint16_t)c->ntm.port;
+	w->alt_port = (uint16_t)c->ntm.alt_port;
+	w->base_port = (uint16_t)c->ntm.base_port;
+	w->has_rs = config_has_role(c, ROLE_RS);
+	w->has_dc = config_has_role(c, ROLE_DC);
+	w->pool = app->pool;
+	w->control = &app->control_mb;
+	w->dc = w->has_dc ? &app->dc_mb : NULL;
+	w->tap = &app->tap_mb;
+	for (uint16_t i = 0; i < app->n_workers; i++)
+		w->peers[i] = &app->workers[i].mailbox;
+	w->out = rte_zmalloc("ntm_out", app->n_ports * sizeof(*w->out), RTE_CACHE_LINE_SIZE);
+	if (w->out == NULL)
+		return -ENOMEM;
+	snprintf(name, sizeof(name), "ntm_worker_%u", id);
+	return mailbox_init(&w->mailbox, name, c->tables.mailbox);
+}
+
+int workers_create(struct app *app)
+{
+	int ret = 0;
+
+	app->workers = rte_zmalloc("ntm_workers", app->n_workers * sizeof(*app->workers),
+				   RTE_CACHE_LINE_SIZE);
+	if (app->workers == NULL)
+		return -ENOMEM;
+	for (uint16_t i = 0; i < app->n_workers && ret == 0; i++)
+		ret = worker_init(app, &app->workers[i], i);
+	return ret;
+}
+
+void workers_destroy(struct app *app)
+{
+	if (app->workers == NULL)
+		return;
+	for (uint16_t i = 0; i < app->n_workers; i++) {
+		mailbox_fini(&app->workers[i].mailbox);
+		rte_free(app->workers[i].out);
+	}
+	rte_free(app->workers);
+	app->workers = NULL;
+}
+
+int workers_launch(struct app *app)
+{
+	int ret = 0;
+
+	for (uint16_t i = 0; i < app->n_workers && ret == 0; i++)
+		ret = rte_eal_remote_launch(worker_main, &app->workers[i], app->workers[i].lcore);
+	return ret;
+}
