@@ -81,8 +81,8 @@ bool ip_is_private(const struct ip_addr *a)
 	if (!ip_is_v4(a))
 		return (a->b[0] & 0xfe) == 0xfc;
 	v4 = load_be32(a->b + 12);
-	return v4_in(v4, 0x0a000000, 8) || v4_in(v4, 0xac100000, 12) ||
-	       v4_in(v4, 0xc0a80000, 16) || v4_in(v4, 0x64400000, 10);
+	return v4_in(v4, 0x0a000000, 8) || v4_in(v4, 0xac100000, 12) || v4_in(v4, 0xc0a80000, 16) ||
+	       v4_in(v4, 0x64400000, 10);
 }
 
 bool ip_is_unicast(const struct ip_addr *a)

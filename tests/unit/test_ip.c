@@ -57,8 +57,9 @@ static void test_classes(void **state)
 static void test_text(void **state)
 {
 	static const char *const good[] = {"1.2.3.4:5", "[::1]:65535", "0.0.0.0:0"};
-	static const char *const bad[] = {"", "1.2.3.4", "::1:5", "[::1:5", "1.2.3.4:65536",
-					  "1.2.3.4:-1", "1.2.3.4:5x", "[::1]5"};
+	static const char *const bad[] = {"",		"1.2.3.4",	 "::1:5",
+					  "[::1:5",	"1.2.3.4:65536", "1.2.3.4:-1",
+					  "1.2.3.4:5x", "[::1]5"};
 	char buf[ENDPOINT_TEXT_MAX];
 	struct endpoint e;
 

@@ -9,6 +9,7 @@
  * families), eve (IPv4 only), deep.lab (so that lab is an empty non-terminal) and open (real
  * addresses published).
  */
+#include <stddef.h>
 #include <stdint.h>
 
 #define DNS_VECTOR_ZONE                                                                            \
@@ -49,8 +50,7 @@ struct dns_vector {
 };
 
 #define DNS_V_SOA "dc1.example 30 SOA ns1.dc1.example hostmaster.dc1.example 7 3600 900 1209600 30;"
-#define DNS_V_SUB                                                                                  \
-	"sub.dc1.example 300 NS ns.other.test;sub.dc1.example 300 NS ns.sub.dc1.example;"
+#define DNS_V_SUB "sub.dc1.example 300 NS ns.other.test;sub.dc1.example 300 NS ns.sub.dc1.example;"
 #define DNS_V_DS "1 13 2 0000000000000000000000000000000000000000000000000000000000000001;"
 
 /* clang-format off */
