@@ -14,7 +14,8 @@ enum {
 /* One query on its way to an answer. */
 struct answer {
 	struct dns_server *s;
-	const struct dns_zone *z;
+	const struct dns_zones *zones;
+	const struct dns_zone *z; /* the one that the question is about */
 	const struct dns_from *from;
 	struct dns_query q;
 	struct dns_writer w;
@@ -32,17 +33,17 @@ void dns_server_init(struct dns_server *s, struct dns_nodes *nodes, const struct
 		     const uint8_t secret[DNS_COOKIE_SECRET_LEN])
 {
 	memset(s, 0, sizeof(*s));
-	atomic_init(&s->zone, NULL);
+	atomic_init(&s->zones, NULL);
 	s->nodes = nodes;
 	s->dc = *dc;
 	s->node_ttl = DNS_NODE_TTL_SEC;
 	dns_cookie_init(&s->cookie, secret);
 }
 
-const struct dns_zone *dns_server_swap(struct dns_server *s, const struct dns_zone *zone)
+const struct dns_zones *dns_server_swap(struct dns_server *s, const struct dns_zones *zones)
 {
-	/* pairs with the load in dns_answer(): the zone is whole before it can be seen */
-	return atomic_exchange_explicit(&s->zone, zone, memory_order_acq_rel);
+	/* pairs with the load in solve(): the zones are whole before they can be seen */
+	return atomic_exchange_explicit(&s->zones, zones, memory_order_acq_rel);
 }
 
 uint16_t dns_ntm_rdata(const struct dns_node *node, bool v6, const struct dns_name *dc,
@@ -220,8 +221,10 @@ static bool solve_hit(struct answer *a, const struct dns_zone_node *node,
 		at = cname->data;
 		rdata = dns_zone_rdata(a->z, &at, &len);
 		a->name = &a->target;
-		return dns_name_read(rdata, len, &off, false, &a->target) == 0 &&
-		       dns_name_under(&a->target, &a->z->apex);
+		if (dns_name_read(rdata, len, &off, false, &a->target) < 0)
+			return false;
+		a->z = dns_zones_find(a->zones, &a->target);
+		return a->z != NULL;
 	}
 	if (a->q.type == DNS_ANY && (dyn != NULL || (node != NULL && node->sets > 0)))
 		solve_any(a);
@@ -320,9 +323,12 @@ static void solve(struct answer *a)
 		return refuse(a, DNS_COUNT_REFUSED, DNS_REFUSED);
 	if (type >= META_TYPE_FIRST && type <= META_TYPE_LAST && type != DNS_ANY)
 		return refuse(a, DNS_COUNT_NOT_IMP, DNS_NOTIMP);
-	if (a->z == NULL)
+	/* pairs with dns_server_swap() */
+	a->zones = atomic_load_explicit(&a->s->zones, memory_order_acquire);
+	if (a->zones == NULL)
 		return refuse(a, DNS_COUNT_SERV_FAIL, DNS_SERVFAIL);
-	if (!dns_name_under(&a->q.name, &a->z->apex))
+	a->z = dns_zones_find(a->zones, &a->q.name);
+	if (a->z == NULL)
 		return refuse(a, DNS_COUNT_REFUSED, DNS_REFUSED);
 	a->aa = true;
 	a->name = &a->q.name;
@@ -433,8 +439,6 @@ size_t dns_answer(struct dns_server *s, const struct dns_from *from, uint8_t *bu
 		a.truncated = true;
 		a.kind = DNS_COUNT_RRL_SLIPPED;
 	} else {
-		/* pairs with dns_server_swap() */
-		a.z = atomic_load_explicit(&s->zone, memory_order_acquire);
 		solve(&a);
 	}
 	return answer_finish(&a, limit);

@@ -5,7 +5,7 @@
 /* The DC's authoritative answers: a query in a buffer becomes its answer in the same buffer.
  *
  * One thread (the DC lcore) owns a server. Answering does no allocation, no logging and no system
- * call. Another thread may swap in a new zone (dns_server_swap).
+ * call. Another thread may swap in new zones (dns_server_swap).
  *
  * RDATA of NTM4 (65401) and NTM6 (65402), written by others as in RFC 3597 (TYPE65401 \# ...):
  *
@@ -71,9 +71,9 @@ enum dns_counter {
 };
 
 struct dns_server {
-	_Atomic(const struct dns_zone *) zone; /* NULL: SERVFAIL */
-	struct dns_nodes *nodes;	       /* not owned */
-	struct dns_rrl *rrl;		       /* not owned; NULL: no limit */
+	_Atomic(const struct dns_zones *) zones; /* NULL: SERVFAIL */
+	struct dns_nodes *nodes;		 /* not owned */
+	struct dns_rrl *rrl;			 /* not owned; NULL: no limit */
 	struct dns_cookie_secret cookie;
 	struct dns_name dc; /* what NTM4 and NTM6 name */
 	uint32_t node_ttl;
@@ -91,10 +91,10 @@ struct dns_from {
 void dns_server_init(struct dns_server *s, struct dns_nodes *nodes, const struct dns_name *dc,
 		     const uint8_t secret[DNS_COOKIE_SECRET_LEN]);
 
-/* Publish a zone and get the old one back, which may be destroyed when the owner has returned from
+/* Publish the zones and get the old ones back, which may be destroyed when the owner has returned from
  * the dns_answer() it may be in. Any one control thread.
  */
-const struct dns_zone *dns_server_swap(struct dns_server *s, const struct dns_zone *zone);
+const struct dns_zones *dns_server_swap(struct dns_server *s, const struct dns_zones *zones);
 
 /* Turn the query of len bytes in buf into its answer, in place. room is the size of buf: from
  * DNS_UDP_MIN up, 65,535 at most is used, and by UDP never more than DNS_UDP_MAX nor than the

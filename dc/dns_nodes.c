@@ -20,7 +20,8 @@ struct node_slot {
 
 struct dns_nodes {
 	struct siphash_key key;
-	struct dns_name apex;
+	struct dns_name apex[DNS_NODES_APEXES_MAX];
+	unsigned int apex_n;
 	uint32_t mask; /* of the slots: a power of two, at least twice the capacity, less one */
 	uint32_t capacity;
 	uint32_t used;
@@ -38,18 +39,19 @@ static uint32_t slots_for(uint32_t capacity)
 	return n;
 }
 
-struct dns_nodes *dns_nodes_create(const struct dns_name *apex, uint32_t capacity,
-				   const struct siphash_key *key)
+struct dns_nodes *dns_nodes_create(const struct dns_name *apexes, unsigned int apex_n,
+				   uint32_t capacity, const struct siphash_key *key)
 {
 	struct dns_nodes *t;
 
-	if (capacity == 0 || capacity > 1u << 28)
+	if (capacity == 0 || capacity > 1u << 28 || apex_n == 0 || apex_n > DNS_NODES_APEXES_MAX)
 		return NULL;
 	t = calloc(1, sizeof(*t));
 	if (t == NULL)
 		return NULL;
 	t->key = *key;
-	t->apex = *apex;
+	memcpy(t->apex, apexes, apex_n * sizeof(*apexes));
+	t->apex_n = apex_n;
 	t->capacity = capacity;
 	t->mask = slots_for(capacity) - 1;
 	t->slots = calloc(t->mask + 1u, sizeof(*t->slots));
@@ -149,24 +151,36 @@ static void entry_delete(struct dns_nodes *t, struct node_entry *e)
 	t->used--;
 }
 
+/* The deepest zone that the name stands in; NULL if none. */
+static const struct dns_name *apex_of(const struct dns_nodes *t, const struct dns_name *name)
+{
+	const struct dns_name *best = NULL;
+
+	for (unsigned int i = 0; i < t->apex_n; i++)
+		if (dns_name_under(name, &t->apex[i]) &&
+		    (best == NULL || t->apex[i].len > best->len))
+			best = &t->apex[i];
+	return best;
+}
+
 /* Offsets of the tails of name that are longer than the apex; [0] is the name itself. */
-static unsigned int tails(const struct dns_nodes *t, const struct dns_name *name,
+static unsigned int tails(const struct dns_name *apex, const struct dns_name *name,
 			  uint8_t at[DNS_NAME_LABELS_MAX + 1])
 {
-	return dns_name_offsets(name, at) - dns_name_labels(&t->apex);
+	return dns_name_offsets(name, at) - dns_name_labels(apex);
 }
 
 int dns_nodes_set(struct dns_nodes *t, const struct dns_name *name, const struct dns_node *node)
 {
 	uint8_t at[DNS_NAME_LABELS_MAX + 1];
 	struct node_entry *e = entry_find(t, name->b, name->len), *above;
+	const struct dns_name *apex = apex_of(t, name);
 	unsigned int n, have;
 
-	if (!dns_name_under(name, &t->apex) || name->len == t->apex.len ||
-	    node->real_n > DNS_NODE_REALS_MAX)
+	if (apex == NULL || name->len == apex->len || node->real_n > DNS_NODE_REALS_MAX)
 		return -EINVAL;
 	if (e == NULL) {
-		n = tails(t, name, at);
+		n = tails(apex, name, at);
 		for (have = 0; have < n; have++) /* the first tail that exists ends the work */
 			if (entry_find(t, name->b + at[have], (uint8_t)(name->len - at[have])))
 				break;
@@ -195,7 +209,7 @@ int dns_nodes_remove(struct dns_nodes *t, const struct dns_name *name)
 	if (e == NULL || !e->is_node)
 		return -ENOENT;
 	e->is_node = false;
-	n = tails(t, name, at);
+	n = tails(apex_of(t, name), name, at);
 	for (unsigned int i = 0; e->children == 0 && !e->is_node;) {
 		entry_delete(t, e);
 		if (++i == n)

@@ -13,7 +13,7 @@
 #include "common/ip.h"
 #include "common/siphash.h"
 
-enum { DNS_NODE_REALS_MAX = 4 };
+enum { DNS_NODE_REALS_MAX = 4, DNS_NODES_APEXES_MAX = 16 };
 
 struct dns_node {
 	struct ip_addr vip4; /* none: the node has no address of that family */
@@ -25,14 +25,14 @@ struct dns_node {
 
 struct dns_nodes;
 
-/* capacity counts entries. key: random, so that names cannot be chosen to collide. NULL without
- * memory. Control thread.
+/* apexes: of the zones the nodes stand in, 1 to DNS_NODES_APEXES_MAX. capacity counts entries. key:
+ * random, so that names cannot be chosen to collide. NULL without memory. Control thread.
  */
-struct dns_nodes *dns_nodes_create(const struct dns_name *apex, uint32_t capacity,
-				   const struct siphash_key *key);
+struct dns_nodes *dns_nodes_create(const struct dns_name *apexes, unsigned int apex_n,
+				   uint32_t capacity, const struct siphash_key *key);
 void dns_nodes_destroy(struct dns_nodes *t);
 
-/* Add or replace; name is copied. -EINVAL when it does not stand below the apex, -ENOSPC when the
+/* Add or replace; name is copied. -EINVAL when it does not stand below an apex, -ENOSPC when the
  * table is full (nothing has changed then).
  */
 int dns_nodes_set(struct dns_nodes *t, const struct dns_name *name, const struct dns_node *node);

@@ -15,6 +15,37 @@ void dns_zone_destroy(struct dns_zone *z)
 	free(z);
 }
 
+struct dns_zones *dns_zones_create(struct dns_zone *const *zones, unsigned int n)
+{
+	struct dns_zones *zs = n <= DNS_ZONES_MAX ? calloc(1, sizeof(*zs)) : NULL;
+
+	if (zs == NULL)
+		return NULL;
+	zs->n = n;
+	memcpy(zs->zone, zones, n * sizeof(*zones));
+	return zs;
+}
+
+void dns_zones_destroy(struct dns_zones *zs)
+{
+	if (zs == NULL)
+		return;
+	for (unsigned int i = 0; i < zs->n; i++)
+		dns_zone_destroy(zs->zone[i]);
+	free(zs);
+}
+
+const struct dns_zone *dns_zones_find(const struct dns_zones *zs, const struct dns_name *name)
+{
+	const struct dns_zone *best = NULL;
+
+	for (unsigned int i = 0; i < zs->n; i++)
+		if (dns_name_under(name, &zs->zone[i]->apex) &&
+		    (best == NULL || zs->zone[i]->apex.len > best->apex.len))
+			best = zs->zone[i];
+	return best;
+}
+
 const struct dns_zone_node *dns_zone_find(const struct dns_zone *z, const uint8_t *name,
 					  uint8_t len)
 {

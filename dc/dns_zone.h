@@ -13,6 +13,7 @@
 enum {
 	DNS_ZONE_NS_MAX = 4,
 	DNS_ZONE_NS_ADDRS_MAX = 4,
+	DNS_ZONES_MAX = 16,
 	DNS_ZONE_RECORDS_MAX = 1 << 20,
 	DNS_ZONE_TTL_DEFAULT = 3600,
 	DNS_ZONE_NEGATIVE_DEFAULT = 30, /* as long as a node's own records live */
@@ -65,6 +66,12 @@ struct dns_zone {
 	uint8_t *data;
 };
 
+/* All zones of a DC, published as one. Owns them. */
+struct dns_zones {
+	unsigned int n;
+	struct dns_zone *zone[DNS_ZONES_MAX];
+};
+
 /* Building. */
 struct dns_zone_builder;
 
@@ -85,8 +92,15 @@ int dns_zone_builder_base(struct dns_zone_builder *b, const struct dns_zone_base
 int dns_zone_builder_finish(struct dns_zone_builder *b, struct dns_zone **zone, const char **why);
 
 void dns_zone_destroy(struct dns_zone *z);
+/* Takes the zones over. NULL without memory (they stay the caller's) or with n above the limit. */
+struct dns_zones *dns_zones_create(struct dns_zone *const *zones, unsigned int n);
+void dns_zones_destroy(struct dns_zones *zs);
 
-/* Reading: pure, no allocation, any thread. name is the len bytes of a lower-case wire name. */
+/* Reading: pure, no allocation, any thread. */
+
+/* The deepest zone that the name stands in; NULL if none. */
+const struct dns_zone *dns_zones_find(const struct dns_zones *zs, const struct dns_name *name);
+/* name is the len bytes of a lower-case wire name. */
 const struct dns_zone_node *dns_zone_find(const struct dns_zone *z, const uint8_t *name,
 					  uint8_t len);
 const struct dns_rrset *dns_zone_rrset(const struct dns_zone *z, const struct dns_zone_node *node,

@@ -21,7 +21,7 @@ static const uint8_t secret[DNS_COOKIE_SECRET_LEN] = "0123456789abcdef";
 
 struct fixture {
 	struct dns_server s;
-	struct dns_zone *zone;
+	struct dns_zones *zones;
 	struct dns_from from;
 };
 
@@ -61,6 +61,20 @@ static int zone_from_text(const char *text, struct dns_zone **zone, char *why)
 	return ret;
 }
 
+/* dc1.example as in the text, and net.dc1.example, a zone of its own inside of it. */
+static struct dns_zones *zones_from_text(const char *text)
+{
+	struct dns_name inner = name_of("net.dc1.example");
+	struct dns_zone_base base = {.ns = {name_of("ns1.dc1.example")}, .ns_n = 1};
+	struct dns_zone *z[2];
+	char why[DNS_ZONE_ERROR_MAX];
+
+	if (zone_from_text(text, &z[0], why) < 0 ||
+	    dns_zone_load(NULL, &inner, &base, &z[1], why) < 0)
+		fail_msg("%s", why);
+	return dns_zones_create(z, 2);
+}
+
 static void node_add(struct dns_nodes *t, const char *name, const char *vip4, const char *vip6)
 {
 	struct dns_name n = name_of(name);
@@ -85,17 +99,15 @@ static int setup(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct dns_name apex = name_of("dc1.example");
 	struct siphash_key key = {{1, 2}};
-	struct dns_nodes *nodes = dns_nodes_create(&apex, 64, &key);
-	char why[DNS_ZONE_ERROR_MAX];
+	struct dns_nodes *nodes = dns_nodes_create(&apex, 1, 64, &key);
 
 	node_add(nodes, "bob.dc1.example", "240.0.0.2", "fd00:1::2");
 	node_add(nodes, "eve.dc1.example", "240.0.0.3", NULL);
 	node_add(nodes, "open.dc1.example", "240.0.0.4", NULL);
 	node_add(nodes, "deep.lab.dc1.example", NULL, "fd00:1::5");
 	dns_server_init(&f->s, nodes, &apex, secret);
-	if (zone_from_text(DNS_VECTOR_ZONE, &f->zone, why) < 0)
-		fail_msg("%s", why);
-	assert_null(dns_server_swap(&f->s, f->zone));
+	f->zones = zones_from_text(DNS_VECTOR_ZONE);
+	assert_null(dns_server_swap(&f->s, f->zones));
 	f->from.src = ip_of("192.0.2.99");
 	f->from.now = 100 * SEC;
 	f->from.unix_sec = 1700000000;
@@ -109,7 +121,7 @@ static int teardown(void **state)
 
 	dns_nodes_destroy(f->s.nodes);
 	dns_rrl_destroy(f->s.rrl);
-	dns_zone_destroy(f->zone);
+	dns_zones_destroy(f->zones);
 	free(f);
 	return 0;
 }
@@ -318,7 +330,7 @@ static void test_malformed(void **state)
 static void test_limits(void **state)
 {
 	struct fixture *f = *state;
-	char text[20000] = "", why[DNS_ZONE_ERROR_MAX];
+	char text[20000] = "";
 	size_t n = 0, len;
 	uint8_t buf[65535];
 	static const struct {
@@ -336,10 +348,9 @@ static void test_limits(void **state)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "big IN A 10.0.%d.%d\n", i / 250,
 				      i % 250);
 	dns_server_swap(&f->s, NULL);
-	dns_zone_destroy(f->zone);
-	if (zone_from_text(text, &f->zone, why) < 0)
-		fail_msg("%s", why);
-	dns_server_swap(&f->s, f->zone);
+	dns_zones_destroy(f->zones);
+	f->zones = zones_from_text(text);
+	dns_server_swap(&f->s, f->zones);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		ldns_pkt *pkt;
 
@@ -364,7 +375,7 @@ static void test_no_zone(void **state)
 	uint8_t buf[512];
 	size_t n = query_make(buf, "bob.dc1.example", DNS_A, DNS_IN, 0);
 
-	assert_ptr_equal(dns_server_swap(&f->s, NULL), f->zone);
+	assert_ptr_equal(dns_server_swap(&f->s, NULL), f->zones);
 	assert_int_equal(dns_answer(&f->s, &f->from, buf, n, sizeof(buf)), n);
 	assert_int_equal(buf[3] & 15, DNS_SERVFAIL);
 }

@@ -74,7 +74,7 @@ static void test_twin(void **state)
 	rng_init_seeded(&rng, seed);
 	twin_init(t);
 	assert_int_equal(dns_name_parse("dc1.example", &apex), 0);
-	nodes = dns_nodes_create(&apex, TWIN_CAPACITY, &key);
+	nodes = dns_nodes_create(&apex, 1, TWIN_CAPACITY, &key);
 	for (int step = 0; step < 20000; step++) {
 		unsigned int i = (unsigned int)rng_below(&rng, TWIN_NAMES);
 		const struct dns_node *got;
@@ -113,7 +113,7 @@ static void test_refused(void **state)
 	struct dns_name n;
 
 	assert_int_equal(dns_name_parse("dc1.example", &n), 0);
-	nodes = dns_nodes_create(&n, 4, &key);
+	nodes = dns_nodes_create(&n, 1, 4, &key);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(dns_name_parse(bad[i], &n), 0);
 		assert_int_equal(dns_nodes_set(nodes, &n, &node), -EINVAL);

@@ -7,7 +7,7 @@
  *
  * The zone is dc1.example with the file below on top of the base; the nodes are bob (both
  * families), eve (IPv4 only), deep.lab (so that lab is an empty non-terminal) and open (real
- * addresses published).
+ * addresses published). The same DC has net.dc1.example, a zone of nothing but its base.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +21,7 @@
 	"tobob IN CNAME bob\n"                                                                     \
 	"out IN CNAME www.elsewhere.test.\n"                                                       \
 	"gone IN CNAME nowhere\n"                                                                  \
+	"inner IN CNAME x.net\n"                                                                   \
 	"loop1 IN CNAME loop2\n"                                                                   \
 	"loop2 IN CNAME loop1\n"                                                                   \
 	"a.b.c IN TXT \"deep\"\n"                                                                  \
@@ -125,6 +126,12 @@ static const struct dns_vector dns_vectors[] = {
 	{"host.sub.dc1.example", 28, 1, 0, 0, NULL, DNS_V_SUB, "ns.sub.dc1.example 300 A 192.0.2.53;"},
 	{"ns.sub.dc1.example", 1, 1, 0, 0, NULL, DNS_V_SUB, "ns.sub.dc1.example 300 A 192.0.2.53;"},
 	{"sub.dc1.example", 43, 1, 0, DNS_V_AA, "sub.dc1.example 300 DS " DNS_V_DS, NULL, NULL},
+	/* the inner zone answers for its own names */
+	{"net.dc1.example", 2, 1, 0, DNS_V_AA, "net.dc1.example 3600 NS ns1.dc1.example;", NULL, NULL},
+	{"x.net.dc1.example", 1, 1, 3, DNS_V_AA, NULL,
+	 "net.dc1.example 30 SOA ns1.dc1.example hostmaster.net.dc1.example 0 3600 900 1209600 30;", NULL},
+	{"inner.dc1.example", 1, 1, 3, DNS_V_AA, "inner.dc1.example 300 CNAME x.net.dc1.example;",
+	 "net.dc1.example 30 SOA ns1.dc1.example hostmaster.net.dc1.example 0 3600 900 1209600 30;", NULL},
 	/* not ours */
 	{"example", 1, 1, 5, 0, NULL, NULL, NULL},
 	{"dc2.example", 1, 1, 5, 0, NULL, NULL, NULL},
