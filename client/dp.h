@@ -18,8 +18,8 @@ enum {
 	DP_PACKET_MAX = 2048,	    /* longest inner or outer packet taken */
 };
 
-/* Each packet given to dp_output() or dp_input() raises exactly one counter of its kind at its end:
- * output = sent + too_big... + held; dp_conserves() checks the sums.
+/* Each packet given to dp_output() or dp_input() raises exactly one counter of its kind at its end;
+ * dp_conserves() checks the sums.
  */
 /* clang-format off */
 #define DP_COUNTERS(X)                                                                             \
@@ -41,8 +41,8 @@ enum {
 	X(TX_SEAL,         "drop: could not be sealed")                                            \
 	/* ends of an outer packet */                                                              \
 	X(RX_DATA,         "outer packets delivered whole")                                        \
-	X(RX_FIRST,        "first parts taken")                                                    \
-	X(RX_SECOND,       "second parts that completed a packet")                                 \
+	X(RX_PART_HELD,    "parts that wait for the other part")                                   \
+	X(RX_PART_JOINED,  "parts that completed a packet, delivered")                             \
 	X(RX_BODY,         "control and probe packets given to the core")                          \
 	X(RX_RAW,          "handshakes and unknown IDs given to the core")                         \
 	X(RX_SHORT,        "drop: shorter than a header")                                          \
@@ -57,7 +57,6 @@ enum {
 	X(RX_BAD_INNER,    "drop: inner packet malformed")                                         \
 	X(RX_NOT_PEER,     "drop: inner source is not the peer's")                                 \
 	X(RX_NOT_OURS,     "drop: inner destination is not an own VIP")                            \
-	X(RX_PART_ALONE,   "drop: second part without its first")                                  \
 	X(RX_PART_BAD,     "drop: joined parts are not one good packet")                           \
 	X(RX_ECN,          "drop: congestion marked on a packet that cannot carry it")             \
 	/* besides */                                                                              \
@@ -70,7 +69,7 @@ enum {
 	X(TX_PACKETS,      "outer packets sent")                                                   \
 	X(MSS_CLAMPED,     "TCP handshakes whose MSS was lowered")                                 \
 	X(ICMP_SENT,       "ICMP errors made for the own host")                                    \
-	X(PART_EXPIRED,    "first parts whose second did not come")
+	X(PART_EXPIRED,    "parts whose other part did not come in time, or made room")
 /* clang-format on */
 
 enum dp_counter {
@@ -98,6 +97,7 @@ struct dp_params {
 	uint32_t vips;	  /* most VIPs in the table, 0: 4096 */
 	uint32_t windows; /* replay windows, 0: three for each association */
 	uint16_t mtu;	  /* of the tunnel */
+	struct rng *rng;  /* for the keys of hash tables; outlives the dp */
 };
 
 /* NULL: no memory. events' ctx is set by dp_attach() before any packet. */
