@@ -12,7 +12,8 @@
  *	side B: responder -> install (fresh or rekey) -> assoc_heard -> up, retire
  *
  * Pure: bytes and now (steady ns) in, ops out; driven by assoc_poll(). One thread at a time per
- * assoc; ops are called from inside its functions and may call any of them but assoc_fini().
+ * assoc. Ops are called from inside its functions; up, confirm, retire and failed may call any of
+ * them but assoc_fini(), the other ops none.
  * About 600 bytes at rest, 6 kB more while a handshake runs.
  */
 #include "common/cookie.h"
@@ -22,9 +23,9 @@
 struct assoc;
 
 enum assoc_failure {
-	ASSOC_TIMEOUT, /* no answer for 10 s; a new handshake goes out by itself */
+	ASSOC_TIMEOUT, /* no answer for 10 s; a new handshake follows unless stopped */
 	ASSOC_REFUSED, /* the peer answered with an error, see code; stopped */
-	ASSOC_RESET,   /* the peer has forgotten us; a fresh handshake goes out by itself */
+	ASSOC_RESET,   /* the peer has forgotten us; side A opens anew unless stopped */
 	ASSOC_LOCAL,   /* answer() or payload() refused, or no memory; stopped */
 };
 
@@ -35,7 +36,9 @@ struct assoc_ops {
 	 * keys are wiped after the call. Negative: refused, the handshake is dropped.
 	 */
 	int (*install)(void *ctx, struct assoc *a, uint64_t now, const struct epoch_keys *k);
-	/* The session at own_index is replaced or dead. */
+	/* The session at own_index is replaced or dead, or the index is not needed after all: called
+	 * once for every index that index() gave.
+	 */
 	void (*retire)(void *ctx, struct assoc *a, uint64_t own_index);
 	/* A fresh association is proven by both ends; for side B: commit what was staged. */
 	void (*up)(void *ctx, struct assoc *a);
@@ -97,15 +100,19 @@ struct assoc {
 
 	/* Internal. */
 	const struct assoc_host *host;
-	char *names; /* storage of conf.path */
-	struct hs_job *job;
-	bool job_is_out; /* on another thread */
-	bool is_starting, is_fresh, is_stopped;
+	char *names;	    /* storage of conf.path */
+	struct hs_job *job; /* running handshake of side A */
+	bool job_is_out;    /* on another thread */
+	bool is_waiting;    /* handshake 1 was sent */
+	bool is_stopped;
+	uint8_t stale_n; /* stale answers in a row */
 	unsigned int tries;
-	uint64_t started_ns, next_send_ns, give_up_ns;
-	uint64_t rekey_at_ns, used_ns;
-	uint64_t confirm_ns;
+	uint64_t sent_ns, next_send_ns, give_up_ns;
+	uint64_t fresh_index; /* taken for an association that is not there yet; 0: none */
+	uint64_t rekey_at_ns; /* of control-only ones */
+	uint64_t used_ns;
 	unsigned int confirms;
+	uint64_t confirm_at_ns; /* UINT64_MAX: nothing to confirm */
 	bool has_cookie;
 	uint8_t cookie[COOKIE_LEN];
 	uint64_t cookie_ns;
@@ -117,8 +124,8 @@ int assoc_init(struct assoc *a, const struct assoc_host *host, const struct asso
 /* Wipes; calls retire for what is installed. A job still out is freed when it is filed. */
 void assoc_fini(struct assoc *a);
 
-/* Side A: open, or open anew at once (new address): a running handshake is replaced by a new one.
- * A live session stays in use until the new one is there.
+/* Side A: open, or open anew at once (new address): a running handshake is replaced by a new one. A
+ * live session goes on, and the new handshake makes its next epoch, unless the peer has lost it.
  */
 void assoc_start(struct assoc *a, uint64_t now);
 /* No more handshakes; the live session stays. */
@@ -137,13 +144,15 @@ uint64_t assoc_pending_index(const struct assoc *a);
 
 /* session_open() said is_new_epoch, or the data path reports the first packet under an epoch. */
 void assoc_heard(struct assoc *a, uint64_t now, uint64_t own_index, uint8_t epoch);
-/* Data went through at now: keys are renewed only for use. Cheap; once per burst or second. */
+/* Data went through at now: keys are renewed only for use. Cheap; once per burst or second. Who has
+ * a session in this process may instead call assoc_rekey() when session_rekey_due().
+ */
 static inline void assoc_used(struct assoc *a, uint64_t now)
 {
 	a->used_ns = now;
 }
 
-/* Do what is due; returns when to call again, UINT64_MAX for never. */
+/* Do what is due; returns when to call again, UINT64_MAX for never. Ask anew after any other call. */
 uint64_t assoc_poll(struct assoc *a, uint64_t now);
 
 /* A job that compute() took has run. job->owner says whose it is. Responder's jobs go to

@@ -6,8 +6,9 @@
  * jobs that any thread can run. States and timers are in common/assoc.h and common/responder.h;
  * most callers want those.
  *
- * The sealed payload of both is TLVs: ATTEMPT (handshake 1) and RESET_TOKEN written by this layer,
- * then the caller's, then padding. A handshake 2 with an ERROR field makes no keys; the stale
+ * The sealed payload of both is TLVs: ATTEMPT (handshake 1), INDEX (not on a path: a sealed copy of
+ * the index in clear, so that nobody can change it) and RESET_TOKEN written by this layer, then the
+ * caller's, then padding. A handshake 2 with an ERROR field makes no keys; the stale
  * answer is ERROR{1} with ATTEMPT{greatest known}.
  *
  * Prologue: "NTM1" | kind | ID of handshake 1 | suite | byte 1 of handshake 1; of a path:
@@ -40,12 +41,13 @@ enum {
 	HS_TLV_ATTEMPT = 1,
 	HS_TLV_RESET_TOKEN = 2,
 	HS_TLV_ERROR = 3, /* code 2 bytes, text */
+	HS_TLV_INDEX = 52,
 	HS_ERROR_STALE = 1,
 
 	HS_NAME_MAX = 255,
 	HS_PROLOGUE_MAX = 4 + 1 + 8 + 1 + 2 * (1 + HS_NAME_MAX) + 4 * 16 + 1,
-	/* What this layer's own fields take of a payload: ATTEMPT 12, RESET_TOKEN 20. */
-	HS_OWN_TLV_LEN = 12 + 20,
+	/* What this layer's own fields take of a payload: ATTEMPT, INDEX, RESET_TOKEN. */
+	HS_OWN_TLV_LEN = 12 + 12 + 20,
 	/* Room for the caller's TLVs: handshake 1 to a DC without growing past 512, at most, and on
 	 * a path. Of handshake 2: never longer than the handshake 1 it answers.
 	 */

@@ -105,14 +105,15 @@ enum msg_type {
 	X(STANDBY,     48, "reserved: standby keys and rows")                                      \
 	X(SAME_SITE,   49, "both ends share a public address: private candidates may be tried")    \
 	X(PEER_LOCATION, 50, "location number of the other end")                                   \
-	X(RELAY_TYPE,  51, "0: switch (RS-S), 1: NAT (RS-N)")
+	X(RELAY_TYPE,  51, "0: switch (RS-S), 1: NAT (RS-N)")                                          \
+	X(INDEX,       52, "sealed copy of the index that stands in clear in a handshake")
 /* clang-format on */
 
 enum msg_field {
 #define X(name, number, help) FIELD_##name = number,
 	MSG_FIELDS(X)
 #undef X
-		FIELD_COUNT = 52,
+		FIELD_COUNT = 53,
 };
 
 #define HAS(field) (1ULL << FIELD_##field)

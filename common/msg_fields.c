@@ -54,6 +54,7 @@ static const struct field_desc binding_fields[FIELD_COUNT] = {
 
 const struct field_desc msg_fields[FIELD_COUNT] = {
 	[FIELD_PAD] = {KIND_SKIP},
+	[FIELD_INDEX] = {KIND_SKIP}, /* common/hs_job.c looks at it */
 	[FIELD_ATTEMPT] = {KIND_U64, M, AT(msg, attempt)},
 	[FIELD_RESET_TOKEN] = {KIND_BYTES, AT(msg, reset_token)},
 	[FIELD_ERROR] = {KIND_CODETEXT, M, AT(msg, error),
