@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef APPLIANCE_AEAD_H
+#define APPLIANCE_AEAD_H
+
+/* Packet protection of the data path on Intel's IPsec-MB: AES-GCM by its direct functions, one
+ * packet at a time (their inner loops fill the machine by themselves); ChaCha20-Poly1305 and the CBC
+ * suites by its burst interface, several packets in flight.
+ *
+ * One engine per thread; nothing allocates after aead_create(). The instruction set is chosen there,
+ * by CPU or as asked, and told by aead_isa(). Every variant gives the same bytes (test_aead).
+ */
+#include "common/keys.h"
+#include "common/wire.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum aead_isa { AEAD_BEST, AEAD_NOAESNI, AEAD_SSE, AEAD_AVX, AEAD_AVX2, AEAD_AVX512, AEAD_ISAS };
+
+enum {
+	AEAD_BURST = 32,
+	AEAD_KEY_BYTES = 1024, /* expanded keys of one direction */
+};
+
+struct aead;
+
+/* One packet of a burst: a finished header, then the body in place, then the tag. */
+struct aead_op {
+	uint8_t suite;
+	bool ok;	     /* out: opened and authentic; always true after sealing */
+	uint16_t body_len;   /* in: opening, bytes between header and tag; sealing, of plain text */
+	uint16_t out_len;    /* out: bytes of body now (CBC: whole blocks) */
+	const uint8_t *keys; /* as aead_expand() made them, 64-byte aligned */
+	const uint8_t *iv;   /* 12 bytes; not read for CBC */
+	uint8_t *pkt;	     /* header; room behind the body for padding and tag when sealing */
+};
+
+/* NULL with errno: ENOTSUP for an instruction set that this CPU or library has not. */
+struct aead *aead_create(enum aead_isa isa);
+void aead_destroy(struct aead *a);
+enum aead_isa aead_isa(const struct aead *a); /* never AEAD_BEST */
+const char *aead_isa_name(enum aead_isa isa);
+const char *aead_version(void);
+
+/* Expand the keys of one direction for its one use: opening (is_rx) or sealing. */
+void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t out[AEAD_KEY_BYTES]);
+
+/* n <= AEAD_BURST packets of data types, suites mixed. Opening decrypts in place only what is
+ * authentic under CBC; under AEAD suites a body that is not ok is garbage. Cannot fail.
+ */
+void aead_open(struct aead *a, struct aead_op *op, unsigned int n);
+void aead_seal(struct aead *a, struct aead_op *op, unsigned int n);
+
+/* Bytes of the sealed packet for a body, header and tag included. */
+static inline uint16_t aead_sealed_len(uint8_t suite, uint16_t body_len)
+{
+	bool cbc = suite == SUITE_AES128_CBC_HMAC_MD5 || suite == SUITE_AES128_CBC_HMAC_SHA256;
+	uint16_t padded = cbc ? (uint16_t)((body_len + 15) & ~15) : body_len;
+
+	return (uint16_t)(WIRE_HDR_LEN + padded + WIRE_TAG_LEN);
+}
+
+#endif

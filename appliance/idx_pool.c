@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/idx_pool.h"
+
+#include <rte_rcu_qsbr.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct idx_retired {
+	uint64_t token;
+	uint32_t idx;
+};
+
+int idx_pool_init(struct idx_pool *p, uint32_t size, struct rte_rcu_qsbr *qsbr,
+		  idx_pool_freed freed, void *ctx)
+{
+	*p = (struct idx_pool){
+		.size = size, .n_free = size, .qsbr = qsbr, .freed = freed, .ctx = ctx};
+	p->free_idx = malloc((size_t)size * sizeof(*p->free_idx));
+	p->retired = malloc((size_t)size * sizeof(*p->retired));
+	if (p->free_idx == NULL || p->retired == NULL) {
+		idx_pool_fini(p);
+		return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < size; i++)
+		p->free_idx[i] = size - 1 - i;
+	return 0;
+}
+
+void idx_pool_fini(struct idx_pool *p)
+{
+	free(p->free_idx);
+	free(p->retired);
+	*p = (struct idx_pool){.size = 0};
+}
+
+int idx_pool_take(struct idx_pool *p, uint32_t *idx)
+{
+	if (p->n_free == 0)
+		idx_pool_reclaim(p);
+	if (p->n_free == 0)
+		return -ENOSPC;
+	*idx = p->free_idx[--p->n_free];
+	return 0;
+}
+
+void idx_pool_give_back(struct idx_pool *p, uint32_t idx)
+{
+	p->free_idx[p->n_free++] = idx;
+}
+
+void idx_pool_retire(struct idx_pool *p, uint32_t idx)
+{
+	struct idx_retired *r = &p->retired[(p->head + p->n_retired) % p->size];
+
+	r->token = p->qsbr != NULL ? rte_rcu_qsbr_start(p->qsbr) : 0;
+	r->idx = idx;
+	p->n_retired++;
+}
+
+void idx_pool_reclaim(struct idx_pool *p)
+{
+	while (p->n_retired > 0) {
+		const struct idx_retired *r = &p->retired[p->head];
+
+		if (p->qsbr != NULL && rte_rcu_qsbr_check(p->qsbr, r->token, false) != 1)
+			return;
+		if (p->freed != NULL)
+			p->freed(p->ctx, r->idx);
+		p->free_idx[p->n_free++] = r->idx;
+		p->head = (p->head + 1) % p->size;
+		p->n_retired--;
+	}
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The data path's packet protection against OpenSSL's (common/seal.c), both ways, in every variant
+ * of the instruction set that this CPU has.
+ */
+#include "appliance/aead.h"
+#include "common/rng.h"
+#include "common/seal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+enum { LEN_MAX = 1500, ROOM = LEN_MAX + 64, ROUNDS = 40 };
+
+static const uint8_t suites[] = {SUITE_AES128_GCM, SUITE_AES256_GCM, SUITE_CHACHA20_POLY1305,
+				 SUITE_AES128_CBC_HMAC_MD5, SUITE_AES128_CBC_HMAC_SHA256};
+
+enum { SUITES = sizeof(suites) };
+
+struct bench {
+	struct rng rng;
+	struct aead *a;
+	struct keys keys[SUITES];
+	struct seal_key *sealer[SUITES], *opener[SUITES]; /* the twin: OpenSSL */
+	uint8_t rx[SUITES][AEAD_KEY_BYTES] __attribute__((aligned(64)));
+	uint8_t tx[SUITES][AEAD_KEY_BYTES] __attribute__((aligned(64)));
+	uint8_t pkt[AEAD_BURST][ROOM], plain[AEAD_BURST][ROOM];
+	struct aead_op op[AEAD_BURST];
+	unsigned int suite[AEAD_BURST];
+};
+
+/* A burst of random packets: mixed suites, lengths and headers. */
+static void fill(struct bench *b, unsigned int n, unsigned int only)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int s = only < SUITES ? only : (unsigned int)rng_below(&b->rng, SUITES);
+		uint16_t len = (uint16_t)(1 + rng_below(&b->rng, LEN_MAX));
+
+		b->suite[i] = s;
+		wire_build(b->pkt[i], WIRE_DATA, wire_flags(true, 2, 1),
+			   rng_u64(&b->rng) & WIRE_SEQ_MAX, rng_u64(&b->rng));
+		rng_fill(&b->rng, b->pkt[i] + WIRE_HDR_LEN, len);
+		memcpy(b->plain[i], b->pkt[i], ROOM);
+		b->op[i] = (struct aead_op){
+			.suite = suites[s], .body_len = len, .pkt = b->pkt[i], .iv = b->keys[s].iv};
+	}
+}
+
+static void sealed_here_opens_there(struct bench *b, unsigned int n, unsigned int only)
+{
+	uint8_t out[ROOM];
+
+	fill(b, n, only);
+	for (unsigned int i = 0; i < n; i++)
+		b->op[i].keys = b->tx[b->suite[i]];
+	uint16_t len[AEAD_BURST];
+
+	for (unsigned int i = 0; i < n; i++)
+		len[i] = b->op[i].body_len;
+	aead_seal(b->a, b->op, n);
+	for (unsigned int i = 0; i < n; i++) {
+		uint16_t total = aead_sealed_len(b->op[i].suite, len[i]);
+		int got = seal_open(b->opener[b->suite[i]], b->pkt[i], total, out);
+
+		assert_true(b->op[i].ok);
+		assert_int_equal(b->op[i].out_len + WIRE_OVERHEAD, total);
+		assert_int_equal(got, b->op[i].out_len);
+		assert_memory_equal(out, b->plain[i] + WIRE_HDR_LEN, len[i]);
+		for (int j = len[i]; j < got; j++)
+			assert_int_equal(out[j], 0);
+	}
+}
+
+static void sealed_there_opens_here(struct bench *b, unsigned int n, unsigned int only)
+{
+	bool forged[AEAD_BURST];
+
+	fill(b, n, only);
+	for (unsigned int i = 0; i < n; i++) {
+		struct aead_op *op = &b->op[i];
+		uint16_t len = op->body_len;
+		int total = seal_packet(b->sealer[b->suite[i]], b->pkt[i], len, ROOM);
+
+		assert_true(total > 0);
+		assert_int_equal(total, aead_sealed_len(op->suite, len));
+		op->body_len = (uint16_t)(total - WIRE_OVERHEAD);
+		op->keys = b->rx[b->suite[i]];
+		forged[i] = rng_below(&b->rng, 4) == 0;
+		if (forged[i]) /* one bit anywhere, header and tag included */
+			b->pkt[i][rng_below(&b->rng, (uint64_t)total)] ^=
+				(uint8_t)(1 << rng_below(&b->rng, 8));
+	}
+	aead_open(b->a, b->op, n);
+	for (unsigned int i = 0; i < n; i++) {
+		assert_int_equal(b->op[i].ok, !forged[i]);
+		if (forged[i])
+			continue;
+		assert_memory_equal(b->pkt[i] + WIRE_HDR_LEN, b->plain[i] + WIRE_HDR_LEN,
+				    b->op[i].out_len - 15 * (b->suite[i] > 2));
+	}
+}
+
+static void variant(enum aead_isa isa)
+{
+	struct bench *b = aligned_alloc(64, (sizeof(*b) + 63) & ~63ul);
+	const char *env = getenv("SEED");
+	uint64_t seed = env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
+
+	memset(b, 0, sizeof(*b));
+	b->a = aead_create(isa);
+	if (b->a == NULL) {
+		free(b);
+		skip();
+	}
+	print_message("%s, IPsec-MB %s, SEED=%llu\n", aead_isa_name(aead_isa(b->a)), aead_version(),
+		      (unsigned long long)seed);
+	rng_init_seeded(&b->rng, seed);
+	for (unsigned int s = 0; s < SUITES; s++) {
+		b->keys[s].suite = suites[s];
+		rng_fill(&b->rng, b->keys[s].key, 32);
+		rng_fill(&b->rng, b->keys[s].iv, 12);
+		rng_fill(&b->rng, b->keys[s].enc, 16);
+		rng_fill(&b->rng, b->keys[s].mac, 32);
+		rng_fill(&b->rng, b->keys[s].ivkey, 16);
+		b->sealer[s] = seal_key_create(&b->keys[s], SEAL_SEND);
+		b->opener[s] = seal_key_create(&b->keys[s], SEAL_RECEIVE);
+		assert_non_null(b->sealer[s]);
+		assert_non_null(b->opener[s]);
+		aead_expand(b->a, &b->keys[s], true, b->rx[s]);
+		aead_expand(b->a, &b->keys[s], false, b->tx[s]);
+	}
+	for (int r = 0; r < ROUNDS; r++) {
+		/* Each suite alone, then all mixed; bursts of every size. */
+		for (unsigned int only = 0; only <= SUITES; only++) {
+			unsigned int n = 1 + (unsigned int)rng_below(&b->rng, AEAD_BURST);
+
+			sealed_here_opens_there(b, n, only);
+			sealed_there_opens_here(b, n, only);
+		}
+	}
+	for (unsigned int s = 0; s < SUITES; s++) {
+		seal_key_destroy(b->sealer[s]);
+		seal_key_destroy(b->opener[s]);
+	}
+	aead_destroy(b->a);
+	free(b);
+}
+
+static void best(void **state)
+{
+	variant(AEAD_BEST);
+}
+
+static void noaesni(void **state)
+{
+	variant(AEAD_NOAESNI);
+}
+
+static void sse(void **state)
+{
+	variant(AEAD_SSE);
+}
+
+static void avx(void **state)
+{
+	variant(AEAD_AVX);
+}
+
+static void avx2(void **state)
+{
+	variant(AEAD_AVX2);
+}
+
+static void avx512(void **state)
+{
+	variant(AEAD_AVX512);
+}
+
+/* A body that is not whole blocks cannot be CBC; it is refused before anything is computed. */
+static void cbc_lengths(void **state)
+{
+	struct aead *a = aead_create(AEAD_BEST);
+	uint8_t pkt[128] = {0};
+	static uint8_t keys[AEAD_KEY_BYTES] __attribute__((aligned(64)));
+
+	assert_non_null(a);
+	for (uint16_t len = 0; len < 32; len++) {
+		struct aead_op op = {.suite = SUITE_AES128_CBC_HMAC_SHA256,
+				     .body_len = len,
+				     .pkt = pkt,
+				     .keys = keys,
+				     .ok = true};
+
+		aead_open(a, &op, 1);
+		assert_false(op.ok);
+	}
+	aead_destroy(a);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(best),	       cmocka_unit_test(noaesni), cmocka_unit_test(sse),
+		cmocka_unit_test(avx),	       cmocka_unit_test(avx2),	  cmocka_unit_test(avx512),
+		cmocka_unit_test(cbc_lengths),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
