@@ -32,6 +32,10 @@ enum {
 };
 #define RS_CREDIT_NS 1000000000ULL
 #define RS_LEG_NONE 0ULL
+/* Private to one process with both roles: RS and its control set this bit in every association index
+ * they choose, the DC role clears it, so that a worker knows whose a packet is.
+ */
+#define RS_INDEX_BIT (1ULL << 62)
 
 /* ---- paths (RS-S) ---- */
 
@@ -84,6 +88,11 @@ struct rs_dp_leg {
 	uint16_t
 		worker; /* owner, for life; as rs_dp_local_worker(local) unless the port is shared */
 	bool confirmed;
+	/* Index of an older leg of the same node and worker, or RS_LEG_NONE: its bindings and NAT
+	 * mappings become this leg's, packets from general hosts go to this one from now on; the
+	 * older one still opens until it is deleted.
+	 */
+	uint64_t heir_of;
 };
 
 struct rs_dp_leg_stats {
@@ -93,8 +102,9 @@ struct rs_dp_leg_stats {
 	uint32_t mappings; /* of the owner's NAT */
 };
 
-/* Take an index that nothing uses, 39 of its bits from random: it may be told to the peer at once;
- * packets for it arrive as RS_EV_UNKNOWN_INDEX until rs_dp_leg_add. Given back by rs_dp_leg_del.
+/* Take an index that nothing uses, 38 of its bits from random: it may be told to the peer at once;
+ * packets for it arrive as RS_EV_UNKNOWN_INDEX until rs_dp_leg_add. Control's own associations (to
+ * DCs) take theirs here too and are never added. Given back by rs_dp_leg_del.
  */
 int rs_dp_leg_reserve(struct rs_dp *dp, uint64_t random, uint64_t *index);
 int rs_dp_leg_add(struct rs_dp *dp, uint64_t index, const struct rs_dp_leg *leg);
@@ -110,7 +120,7 @@ int rs_dp_leg_key_install(struct rs_dp *dp, uint64_t index, const struct epoch_k
 /* Send in this epoch from now on: after RS_EV_EPOCH_SEEN, or a control packet opened in it. */
 int rs_dp_leg_key_use(struct rs_dp *dp, uint64_t index, unsigned int epoch);
 int rs_dp_leg_key_drop(struct rs_dp *dp, uint64_t index, unsigned int epoch);
-/* The leg moved. With credit_until_ns != 0 at most credit_bytes go there until then or until
+/* The leg moved; to another family: the worker's own endpoint of that family serves it now. With credit_until_ns != 0 at most credit_bytes go there until then or until
  * rs_dp_leg_confirm, also on paths whose side names this leg. Each move takes the other of route
  * numbers 0 and 2, so that late packets of the old way are still good at the node.
  */
@@ -186,6 +196,10 @@ void rs_dp_housekeep(struct rs_dp *dp, uint64_t now);
 
 /* ---- own endpoints ---- */
 
+/* Make ep an own endpoint (an address of ours, with the NTM port, 443, or a worker's port); worker is
+ * -1 where all workers hear it. The index, the same again for the same ep, or -ENOSPC.
+ */
+int rs_dp_local_add(struct rs_dp *dp, const struct endpoint *ep, int worker);
 unsigned int rs_dp_local_count(const struct rs_dp *dp);
 const struct endpoint *rs_dp_local(const struct rs_dp *dp, uint16_t local);
 int rs_dp_local_worker(const struct rs_dp *dp, uint16_t local); /* -1: shared by all workers */

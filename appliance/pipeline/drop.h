@@ -41,10 +41,12 @@
 	X(LEG_UNCONFIRMED,  "more than handshakes over an unconfirmed leg")               \
 	X(LEG_CREDIT,       "credit of an unproven address used up")                      \
 	X(WRONG_WORKER,     "the leg belongs to another worker, and its ring is gone")    \
+	X(ICMP_STRANGE,     "ICMP error that quotes no packet of ours")                   \
 	/* crypto */                                                                     \
 	X(NO_KEY,           "no key for the epoch")                                       \
 	X(KEY_SPENT,        "key past its packet or time limit")                          \
 	X(REPLAY,           "sequence seen before, or older than the window")             \
+	X(WINDOW_FULL,      "no replay window left for a further route number")           \
 	X(AUTH,             "AEAD tag did not verify")                                    \
 	X(SEALED_LEN,       "sealed body shorter than its tag, or not whole blocks")      \
 	X(PADDING,          "padding not zero or longer than a block")                    \

@@ -64,6 +64,8 @@ unsigned int pipeline_run(struct worker *w)
 	if (found == 0)
 		return 0;
 	run(w, STAGE_parse, parse_stage, l->rx.n);
+	run(w, STAGE_relay, relay_stage, l->ntm.n);
+	run(w, STAGE_switch, switch_stage, l->path.n);
 	run(w, STAGE_tx, tx_stage, l->tx.n + l->frame.n);
 	run(w, STAGE_hand, hand_stage, l->control.n + l->dc.n + l->local.n);
 	return found;

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/leg_table.h"
+
+#include "appliance/aead.h"
+#include "appliance/table_mem.h"
+
+#include <rte_rcu_qsbr.h>
+#include <rte_ring.h>
+#include <rte_ring_elem.h>
+
+#include <errno.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct leg) == 64, "a leg is one cache line");
+_Static_assert(sizeof(struct leg_way) == 32, "two ways to a cache line");
+_Static_assert(sizeof(struct leg_key) == 64, "an epoch is one cache line");
+_Static_assert(sizeof(struct subscriber) <= 128, "a subscriber is two cache lines");
+_Static_assert((int)AEAD_KEY_BYTES == LEG_KEY_BYTES / 2, "expanded keys of one direction");
+
+enum { WAY_SPARE = 64 };
+
+enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_LIVE };
+
+struct leg_ctl {
+	uint64_t index;
+	uint8_t state; /* enum slot_state */
+	uint64_t key_mark[RS_EPOCHS];
+};
+
+/* ---- life ---- */
+
+static void key_freed(void *ctx, uint32_t idx)
+{
+	struct leg_table *t = ctx;
+	struct leg_key *key = &t->keys[idx];
+
+	for (unsigned int r = 0; r < RTE_DIM(key->window); r++) {
+		uint32_t w = key->window[r];
+
+		if (w != LEG_REF_NONE)
+			rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
+	}
+	explicit_bzero(&t->keydata[idx], sizeof(t->keydata[idx]));
+	explicit_bzero(key, sizeof(*key));
+}
+
+static int windows_create(struct leg_table *t)
+{
+	uint32_t size = rte_align32pow2(t->windows_max + 1);
+	ssize_t bytes = rte_ring_get_memsize_elem(sizeof(uint32_t), size);
+	unsigned int flags = RING_F_SP_ENQ | RING_F_MC_HTS_DEQ;
+
+	if (bytes < 0)
+		return -ENOMEM;
+	t->free_windows = aligned_alloc(RTE_CACHE_LINE_SIZE,
+					RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
+	if (t->free_windows == NULL ||
+	    rte_ring_init(t->free_windows, "rs_windows", size, flags) != 0)
+		return -ENOMEM;
+	for (uint32_t w = 1; w <= t->windows_max; w++)
+		rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
+	return 0;
+}
+
+static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
+{
+	if (idx_pool_init(&t->slot_pool, t->legs_max, qsbr, NULL, NULL) < 0 ||
+	    idx_pool_init(&t->way_pool, t->legs_max + WAY_SPARE, qsbr, NULL, NULL) < 0 ||
+	    idx_pool_init(&t->key_pool, t->keys_max, qsbr, key_freed, t) < 0 ||
+	    idx_pool_init(&t->subscriber_pool, t->legs_max, qsbr, NULL, NULL) < 0)
+		return -ENOMEM;
+	return windows_create(t);
+}
+
+static int arrays_create(struct leg_table *t)
+{
+	t->legs = table_mem_alloc(t->legs_max * sizeof(*t->legs));
+	t->claimed = table_mem_alloc(t->legs_max * sizeof(*t->claimed));
+	t->ways = table_mem_alloc((t->legs_max + WAY_SPARE) * sizeof(*t->ways));
+	t->credit = table_mem_alloc(t->legs_max * sizeof(*t->credit));
+	t->keys = table_mem_alloc(t->keys_max * sizeof(*t->keys));
+	t->keydata = table_mem_alloc(t->keys_max * sizeof(*t->keydata));
+	t->subscribers = table_mem_alloc(t->legs_max * sizeof(*t->subscribers));
+	t->windows = table_mem_alloc(t->windows_max * sizeof(*t->windows));
+	t->ctl = table_mem_alloc(t->legs_max * sizeof(*t->ctl));
+	if (t->claimed == NULL || t->legs == NULL || t->ways == NULL || t->credit == NULL ||
+	    t->keys == NULL || t->keydata == NULL || t->subscribers == NULL || t->windows == NULL ||
+	    t->ctl == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+struct leg_table *leg_table_create(const struct leg_table_config *cfg)
+{
+	struct leg_table *t;
+
+	if (cfg->legs_max == 0 || cfg->legs_max > RS_LEGS_LIMIT || cfg->keys_max < cfg->legs_max) {
+		errno = EINVAL;
+		return NULL;
+	}
+	t = calloc(1, sizeof(*t));
+	if (t == NULL)
+		return NULL;
+	t->legs_max = cfg->legs_max;
+	t->keys_max = cfg->keys_max;
+	/* Nodes use one route at a time, and another for a while after a move. */
+	t->windows_max = cfg->keys_max + cfg->keys_max / 2;
+	t->subscriber_gone = cfg->subscriber_gone;
+	t->ctx = cfg->ctx;
+	t->aead = aead_create(AEAD_BEST);
+	if (t->aead == NULL || arrays_create(t) < 0 || pools_create(t, cfg->qsbr) < 0)
+		goto err_destroy;
+	return t;
+
+err_destroy:
+	leg_table_destroy(t);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void leg_table_destroy(struct leg_table *t)
+{
+	if (t == NULL)
+		return;
+	if (t->keydata != NULL)
+		explicit_bzero(t->keydata, t->keys_max * sizeof(*t->keydata));
+	table_mem_free(t->legs, t->legs_max * sizeof(*t->legs));
+	table_mem_free(t->claimed, t->legs_max * sizeof(*t->claimed));
+	table_mem_free(t->ways, (t->legs_max + WAY_SPARE) * sizeof(*t->ways));
+	table_mem_free(t->credit, t->legs_max * sizeof(*t->credit));
+	table_mem_free(t->keys, t->keys_max * sizeof(*t->keys));
+	table_mem_free(t->keydata, t->keys_max * sizeof(*t->keydata));
+	table_mem_free(t->subscribers, t->legs_max * sizeof(*t->subscribers));
+	table_mem_free(t->windows, t->windows_max * sizeof(*t->windows));
+	table_mem_free(t->ctl, t->legs_max * sizeof(*t->ctl));
+	idx_pool_fini(&t->slot_pool);
+	idx_pool_fini(&t->way_pool);
+	idx_pool_fini(&t->key_pool);
+	idx_pool_fini(&t->subscriber_pool);
+	free(t->free_windows);
+	aead_destroy(t->aead);
+	free(t);
+}
+
+void leg_table_reclaim(struct leg_table *t)
+{
+	idx_pool_reclaim(&t->slot_pool);
+	idx_pool_reclaim(&t->way_pool);
+	idx_pool_reclaim(&t->key_pool);
+	idx_pool_reclaim(&t->subscriber_pool);
+}
+
+/* ---- legs ---- */
+
+int leg_table_reserve(struct leg_table *t, uint64_t random, uint64_t *index)
+{
+	uint32_t slot;
+	int ret = idx_pool_take(&t->slot_pool, &slot);
+
+	if (ret < 0)
+		return ret;
+	*index = WIRE_ID_INDEX | RS_INDEX_BIT | (random << LEG_SLOT_BITS & ~(3ULL << 62)) | slot;
+	/* All ones is not an index. */
+	if (*index == WIRE_ID_NONE)
+		*index ^= 1ULL << LEG_SLOT_BITS;
+	t->ctl[slot] = (struct leg_ctl){.index = *index, .state = SLOT_RESERVED};
+	atomic_store_explicit(&t->claimed[slot], *index, memory_order_relaxed);
+	return 0;
+}
+
+static struct leg_ctl *ctl_find(struct leg_table *t, uint64_t index, enum slot_state state)
+{
+	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
+
+	if (slot >= t->legs_max || t->ctl[slot].index != index || t->ctl[slot].state != state)
+		return NULL;
+	return &t->ctl[slot];
+}
+
+static void way_publish(struct leg_table *t, struct leg *leg, uint32_t way)
+{
+	uint32_t old = atomic_load_explicit(&leg->way, memory_order_relaxed);
+
+	/* pairs with leg_way(): the entry is written before it is seen */
+	atomic_store_explicit(&leg->way, way + 1, memory_order_release);
+	if (old != LEG_REF_NONE)
+		idx_pool_retire(&t->way_pool, old - 1);
+}
+
+/* The subscriber of the leg it inherits from, or a new one. */
+static int subscriber_take(struct leg_table *t, const struct rs_dp_leg *leg, uint32_t *number)
+{
+	struct leg *old;
+	int ret;
+
+	if (leg->heir_of != RS_LEG_NONE) {
+		old = leg_table_find(t, leg->heir_of);
+		if (old == NULL)
+			return -ENOENT;
+		if (old->worker != leg->worker)
+			return -EINVAL;
+		*number = old->subscriber;
+		return 0;
+	}
+	ret = idx_pool_take(&t->subscriber_pool, number);
+	if (ret < 0)
+		return ret;
+	t->subscribers[*number] = (struct subscriber){
+		.worker = leg->worker,
+		.serial = t->subscribers[*number].serial + 1,
+	};
+	return 0;
+}
+
+int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *leg)
+{
+	struct leg_ctl *c = ctl_find(t, index, SLOT_RESERVED);
+	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK, way, subscriber;
+	struct leg *l;
+	int ret;
+
+	if (c == NULL)
+		return -ENOENT;
+	ret = idx_pool_take(&t->way_pool, &way);
+	if (ret < 0)
+		return ret;
+	ret = subscriber_take(t, leg, &subscriber);
+	if (ret < 0)
+		goto err_give_way;
+
+	l = &t->legs[slot];
+	t->ways[way] = (struct leg_way){.peer = leg->peer, .local = leg->local};
+	atomic_store_explicit(&t->credit[slot].until_ns, UINT64_MAX, memory_order_relaxed);
+	memset(l, 0, sizeof(*l));
+	l->vip4 = ip_is_none(&leg->vip4) ? 0 : ip_v4(&leg->vip4);
+	l->vip6 = leg->vip6;
+	l->worker = leg->worker;
+	l->slot = slot;
+	l->subscriber = subscriber;
+	atomic_store_explicit(&l->flags, LEG_LIVE | (leg->confirmed ? LEG_CONFIRMED : 0),
+			      memory_order_relaxed);
+	way_publish(t, l, way);
+	/* pairs with leg_table_find() */
+	atomic_store_explicit(&l->index, index, memory_order_release);
+	atomic_store_explicit(&t->claimed[slot], 0, memory_order_relaxed);
+	t->subscribers[subscriber].legs++;
+	atomic_store_explicit(&t->subscribers[subscriber].leg, slot + 1, memory_order_release);
+	c->state = SLOT_LIVE;
+	t->count++;
+	return 0;
+
+err_give_way:
+	idx_pool_give_back(&t->way_pool, way);
+	return ret;
+}
+
+static void key_unpublish(struct leg_table *t, struct leg *leg, unsigned int epoch)
+{
+	int64_t key = leg_key_at(leg, epoch);
+
+	if (key < 0)
+		return;
+	atomic_store_explicit(&leg->key[epoch], LEG_REF_NONE, memory_order_release);
+	t->ctl[leg->slot].key_mark[epoch] = 0;
+	idx_pool_retire(&t->key_pool, (uint32_t)key);
+}
+
+static void subscriber_leave(struct leg_table *t, const struct leg *leg)
+{
+	struct subscriber *s = &t->subscribers[leg->subscriber];
+
+	if (atomic_load_explicit(&s->leg, memory_order_relaxed) == leg->slot + 1)
+		atomic_store_explicit(&s->leg, 0, memory_order_release);
+	if (--s->legs > 0)
+		return;
+	if (t->subscriber_gone != NULL)
+		t->subscriber_gone(t->ctx, leg->subscriber);
+	else
+		idx_pool_retire(&t->subscriber_pool, leg->subscriber);
+}
+
+void leg_table_subscriber_free(struct leg_table *t, uint32_t subscriber)
+{
+	idx_pool_retire(&t->subscriber_pool, subscriber);
+}
+
+int leg_table_del(struct leg_table *t, uint64_t index)
+{
+	struct leg_ctl *c = ctl_find(t, index, SLOT_RESERVED);
+	struct leg *leg = leg_table_find(t, index);
+	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
+
+	if (c != NULL) {
+		c->state = SLOT_FREE;
+		atomic_store_explicit(&t->claimed[slot], 0, memory_order_relaxed);
+		idx_pool_give_back(&t->slot_pool, slot);
+		return 0;
+	}
+	if (leg == NULL)
+		return -ENOENT;
+	t->ctl[slot].state = SLOT_FREE;
+	t->ctl[slot].index = 0;
+	atomic_store_explicit(&leg->index, 0, memory_order_release);
+	for (unsigned int e = 0; e < RS_EPOCHS; e++)
+		key_unpublish(t, leg, e);
+	/* Workers in the middle of a burst may still follow leg->way: the entry is only retired. */
+	idx_pool_retire(&t->way_pool, atomic_load_explicit(&leg->way, memory_order_relaxed) - 1);
+	subscriber_leave(t, leg);
+	idx_pool_retire(&t->slot_pool, slot);
+	t->count--;
+	return 0;
+}
+
+/* ---- keys ---- */
+
+/* Tells keys apart without keeping them: equal keys have equal marks. Never 0. */
+static uint64_t key_mark(const struct keys *k)
+{
+	uint64_t a, b;
+
+	memcpy(&a, suite_is_cbc(k->suite) ? k->enc : k->key, 8);
+	memcpy(&b, suite_is_cbc(k->suite) ? k->mac : k->key + 8, 8);
+	return ((a * 0x9e3779b97f4a7c15ULL) ^ b) | 1;
+}
+
+int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoch_keys *k,
+			  uint64_t data_until_ns)
+{
+	struct leg *leg = leg_table_find(t, index);
+	uint64_t mark = key_mark(&k->recv);
+	struct leg_ctl *c;
+	struct leg_key *key;
+	uint32_t at;
+	int ret;
+
+	if (leg == NULL)
+		return -ENOENT;
+	if (k->epoch >= RS_EPOCHS || !suite_is_known(k->recv.suite) ||
+	    k->recv.suite != k->send.suite)
+		return -EINVAL;
+	c = &t->ctl[leg->slot];
+	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
+		if (c->key_mark[e] == mark)
+			return -EEXIST;
+	}
+	ret = idx_pool_take(&t->key_pool, &at);
+	if (ret < 0)
+		return ret;
+	key = &t->keys[at];
+	*key = (struct leg_key){
+		.peer_index = k->peer_index,
+		.data_until_ns = data_until_ns,
+		.suite = k->recv.suite,
+	};
+	memcpy(key->rx_iv, k->recv.iv, sizeof(key->rx_iv));
+	memcpy(key->tx_iv, k->send.iv, sizeof(key->tx_iv));
+	aead_expand(t->aead, &k->recv, true, t->keydata[at].rx);
+	aead_expand(t->aead, &k->send, false, t->keydata[at].tx);
+	key_unpublish(t, leg, k->epoch);
+	c->key_mark[k->epoch] = mark;
+	/* pairs with leg_key_at() */
+	atomic_store_explicit(&leg->key[k->epoch], at + 1, memory_order_release);
+	return 0;
+}
+
+int leg_table_key_use(struct leg_table *t, uint64_t index, unsigned int epoch)
+{
+	struct leg *leg = leg_table_find(t, index);
+
+	if (leg == NULL || epoch >= RS_EPOCHS || leg_key_at(leg, epoch) < 0)
+		return -ENOENT;
+	atomic_store_explicit(&leg->tx_epoch, (uint8_t)epoch, memory_order_release);
+	return 0;
+}
+
+int leg_table_key_drop(struct leg_table *t, uint64_t index, unsigned int epoch)
+{
+	struct leg *leg = leg_table_find(t, index);
+
+	if (leg == NULL || epoch >= RS_EPOCHS || leg_key_at(leg, epoch) < 0)
+		return -ENOENT;
+	key_unpublish(t, leg, epoch);
+	return 0;
+}
+
+/* ---- where the node is ---- */
+
+static int way_change(struct leg_table *t, struct leg *leg, const struct leg_way *to)
+{
+	uint32_t way;
+	int ret = idx_pool_take(&t->way_pool, &way);
+
+	if (ret < 0)
+		return ret;
+	t->ways[way] = *to;
+	way_publish(t, leg, way);
+	return 0;
+}
+
+int leg_table_way_set(struct leg_table *t, uint64_t index, uint16_t local,
+		      const struct endpoint *peer, uint32_t credit_bytes, uint64_t credit_until_ns)
+{
+	struct leg *leg = leg_table_find(t, index);
+	struct leg_credit *credit;
+	struct leg_way way;
+
+	if (leg == NULL)
+		return -ENOENT;
+	credit = &t->credit[leg->slot];
+	way = *leg_way(t, leg);
+	way.route ^= 2;
+	way.peer = *peer;
+	way.local = local;
+	way.limited = credit_until_ns != 0;
+	way.mtu = 0;
+	if (way.limited)
+		atomic_store_explicit(&credit->bytes, credit_bytes, memory_order_relaxed);
+	atomic_store_explicit(&credit->until_ns, way.limited ? credit_until_ns : UINT64_MAX,
+			      memory_order_relaxed);
+	return way_change(t, leg, &way);
+}
+
+int leg_table_confirm(struct leg_table *t, uint64_t index)
+{
+	struct leg *leg = leg_table_find(t, index);
+	struct leg_way way;
+
+	if (leg == NULL)
+		return -ENOENT;
+	atomic_fetch_or_explicit(&leg->flags, LEG_CONFIRMED, memory_order_release);
+	atomic_store_explicit(&t->credit[leg->slot].until_ns, UINT64_MAX, memory_order_relaxed);
+	way = *leg_way(t, leg);
+	if (!way.limited)
+		return 0;
+	way.limited = false;
+	return way_change(t, leg, &way);
+}
+
+int leg_table_mtu_set(struct leg_table *t, uint64_t index, uint16_t outer_bytes)
+{
+	struct leg *leg = leg_table_find(t, index);
+	struct leg_way way;
+
+	if (leg == NULL)
+		return -ENOENT;
+	way = *leg_way(t, leg);
+	way.mtu = outer_bytes;
+	return way_change(t, leg, &way);
+}

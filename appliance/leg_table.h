@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef APPLIANCE_LEG_TABLE_H
+#define APPLIANCE_LEG_TABLE_H
+
+/* Association index -> leg, keys and subscriber, for RS-N.
+ *
+ * The low 24 bits of an index are the slot: one line tells whether the index is alive. One writer,
+ * the control lcore; workers read, and the leg's owner alone writes what the comments give to it.
+ * Whatever control replaces (the way to the node, the keys of an epoch) is a reference to an entry
+ * of a pool, swapped by one release store; the old entry is used again after a grace period.
+ *
+ * Memory per leg with one epoch held: 64 leg + 32 way + 64 subscriber + 64 key line + 2,048
+ * expanded keys + 264 replay window = 2,536 bytes.
+ */
+#include "appliance/idx_pool.h"
+#include "appliance/rs_dp.h"
+#include "common/replay.h"
+#include "common/wire.h"
+
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+#include <stdatomic.h>
+
+struct rte_rcu_qsbr;
+struct rte_ring;
+struct aead;
+
+typedef void (*leg_subscriber_gone)(void *ctx, uint32_t subscriber);
+
+enum {
+	LEG_SLOT_BITS = 24,
+	LEG_SLOT_MASK = (1 << LEG_SLOT_BITS) - 1,
+	LEG_REF_NONE = 0,	  /* references into pools are entry + 1 */
+	LEG_SEAL_ROUTES = 2,	  /* the worker seals on route 0, and on 2 after every other move */
+	LEG_KEY_BYTES = 2 * 1024, /* expanded keys of both directions */
+};
+
+/* Packets of one key; protocol.md section 2. */
+#define KEY_SOFT_PACKETS (1u << 28)
+#define KEY_HARD_PACKETS (1u << 29)
+
+enum leg_flag {
+	LEG_LIVE = 1 << 0,
+	LEG_CONFIRMED = 1 << 1,
+};
+
+/* What a worker needs to open. Written by control, but for what says "owner". */
+struct leg {
+	_Atomic uint64_t index; /* 0: slot is free or only claimed */
+	_Atomic uint32_t key[RS_EPOCHS];
+	_Atomic uint32_t way;
+	uint32_t subscriber;
+	struct ip_addr vip6;
+	uint32_t vip4; /* as in a header; 0: none */
+	uint16_t worker;
+	_Atomic uint8_t flags;
+	_Atomic uint8_t tx_epoch;
+	uint32_t slot;
+	_Atomic uint32_t rebind_ms; /* owner: of the last RS_EV_REBIND */
+} __rte_aligned(64);
+
+/* Where the node is; never changed once it is published. */
+struct leg_way {
+	struct endpoint peer;
+	uint16_t local;
+	uint16_t mtu;  /* outer bytes, 0: of the link */
+	uint8_t route; /* that the worker seals with: 0 or 2 */
+	bool limited;  /* by the leg's credit */
+	uint8_t pad[8];
+};
+
+/* Data towards an address that is not proven; by slot. Workers of all paths of the leg take from it,
+ * so it is atomic; control refills it at a move.
+ */
+struct leg_credit {
+	_Atomic int64_t bytes;
+	_Atomic uint64_t until_ns; /* UINT64_MAX: proven, no limit */
+};
+
+/* One epoch of one leg. */
+struct leg_key {
+	uint8_t rx_iv[12], tx_iv[12];
+	uint64_t peer_index; /* ID on packets to the node */
+	uint64_t data_until_ns;
+	_Atomic uint32_t tx_seq[LEG_SEAL_ROUTES]; /* owner: next sequence on route 0 and 2 */
+	uint32_t window[3];			  /* owner: replay window by route, entry + 1 */
+	uint8_t suite;
+	uint8_t flags; /* owner: enum key_flag */
+	uint8_t pad[2];
+} __rte_aligned(64);
+
+enum key_flag {
+	KEY_SEEN = 1 << 0, /* a packet opened under it */
+	KEY_SOFT_TOLD = 1 << 1,
+};
+
+/* A node as the NAT knows it: outlives a leg that a new handshake replaces. Bindings and mappings
+ * hang on its number.
+ */
+struct subscriber {
+	_Atomic uint32_t leg; /* control: slot + 1 of the leg to seal for; 0: none */
+	uint16_t worker;
+	uint16_t legs;	   /* control: how many name it */
+	uint32_t serial;   /* control: grows with each use of the entry */
+	uint32_t mappings; /* owner, as all below */
+	uint32_t first_mapping;
+	uint32_t first_pool; /* pool address of its mappings (paired pooling), + 1, by family */
+	uint32_t first_pool6;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, last_rx_ns;
+} __rte_aligned(64);
+
+/* Expanded keys: the AEAD engine's own layout, both directions in one entry. */
+struct leg_keydata {
+	uint8_t rx[LEG_KEY_BYTES / 2];
+	uint8_t tx[LEG_KEY_BYTES / 2];
+} __rte_aligned(64);
+
+struct leg_ctl; /* control's own notes per slot, in leg_table.c */
+
+struct leg_table {
+	/* Arrays that workers read, constant after creation. */
+	struct leg *legs;
+	_Atomic uint64_t *claimed; /* by slot: index that is reserved and no leg (yet) */
+	struct leg_way *ways;
+	struct leg_credit *credit;
+	struct leg_key *keys;
+	struct leg_keydata *keydata;
+	struct subscriber *subscribers;
+	struct replay *windows;
+	struct rte_ring *free_windows; /* control puts, workers take */
+	uint32_t legs_max, keys_max, windows_max;
+
+	/* Control. */
+	struct leg_ctl *ctl;
+	struct idx_pool slot_pool, way_pool, key_pool, subscriber_pool;
+	struct aead *aead; /* expands keys */
+	leg_subscriber_gone subscriber_gone;
+	void *ctx;
+	uint32_t count;
+};
+
+struct leg_table_config {
+	uint32_t legs_max, keys_max;
+	struct rte_rcu_qsbr *qsbr;
+	/* A subscriber lost its last leg: have its owner purge the NAT, then call
+	 * leg_table_subscriber_free().
+	 */
+	leg_subscriber_gone subscriber_gone;
+	void *ctx;
+};
+
+/* Control lcore; errors as in rs_dp.h, whose functions these carry out. */
+struct leg_table *leg_table_create(const struct leg_table_config *cfg); /* NULL with errno */
+void leg_table_destroy(struct leg_table *t);
+int leg_table_reserve(struct leg_table *t, uint64_t random, uint64_t *index);
+int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *leg);
+int leg_table_del(struct leg_table *t, uint64_t index);
+int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoch_keys *k,
+			  uint64_t data_until_ns);
+int leg_table_key_use(struct leg_table *t, uint64_t index, unsigned int epoch);
+int leg_table_key_drop(struct leg_table *t, uint64_t index, unsigned int epoch);
+int leg_table_way_set(struct leg_table *t, uint64_t index, uint16_t local,
+		      const struct endpoint *peer, uint32_t credit_bytes, uint64_t credit_until_ns);
+int leg_table_confirm(struct leg_table *t, uint64_t index);
+int leg_table_mtu_set(struct leg_table *t, uint64_t index, uint16_t outer_bytes);
+void leg_table_subscriber_free(struct leg_table *t, uint32_t subscriber);
+void leg_table_reclaim(struct leg_table *t);
+
+/* The leg of an index, NULL if there is none. Workers and control. One cache line. */
+static inline struct leg *leg_table_find(const struct leg_table *t, uint64_t index)
+{
+	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
+	struct leg *leg;
+
+	/* A free slot holds 0, which is no index. */
+	if (unlikely(slot >= t->legs_max || index == RS_LEG_NONE))
+		return NULL;
+	leg = &t->legs[slot];
+	/* pairs with the release store in leg_table_add() */
+	return atomic_load_explicit(&leg->index, memory_order_acquire) == index ? leg : NULL;
+}
+
+/* An index that control took for an association of its own, or for a leg to come. */
+static inline bool leg_table_is_claimed(const struct leg_table *t, uint64_t index)
+{
+	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
+
+	return slot < t->legs_max &&
+	       atomic_load_explicit(&t->claimed[slot], memory_order_relaxed) == index;
+}
+
+/* The way to the node; a live leg always has one. */
+static inline const struct leg_way *leg_way(const struct leg_table *t, const struct leg *leg)
+{
+	/* pairs with the release store in way_publish() */
+	return &t->ways[atomic_load_explicit(&leg->way, memory_order_acquire) - 1];
+}
+
+/* Index of the key of an epoch, -1 where there is none. */
+static inline int64_t leg_key_at(const struct leg *leg, unsigned int epoch)
+{
+	/* pairs with the release store in leg_table_key_install() */
+	return (int64_t)atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)],
+					     memory_order_acquire) -
+	       1;
+}
+
+/* Take bytes from the credit of an unproven address. Any worker. */
+static inline bool leg_credit_take(struct leg_credit *c, uint32_t bytes, uint64_t now)
+{
+	uint64_t until = atomic_load_explicit(&c->until_ns, memory_order_relaxed);
+
+	if (until == UINT64_MAX)
+		return true;
+	if (now >= until)
+		return false;
+	return atomic_fetch_sub_explicit(&c->bytes, bytes, memory_order_relaxed) >= (int64_t)bytes;
+}
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PIPELINE_OUTER_H
+#define PIPELINE_OUTER_H
+
+/* The outer IP header in front of an NTM packet: one family-independent way to write it. */
+#include "common/bytes.h"
+#include "common/csum.h"
+#include "common/ip.h"
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+enum {
+	IP4_HDR_LEN = 20,
+	IP6_HDR_LEN = 40,
+	UDP_HDR_LEN = 8,
+	IP4_DF = 0x4000,
+	FLOW_LABEL_MASK = 0xfffff,
+};
+
+struct outer {
+	const struct ip_addr *src, *dst; /* of one family */
+	uint8_t tos;			 /* DSCP and ECN */
+	uint8_t ttl;
+	uint8_t proto;
+	uint32_t flow; /* IPv6: flow label; other bits are cut off */
+};
+
+static inline unsigned int outer_len(const struct ip_addr *dst)
+{
+	return ip_is_v4(dst) ? IP4_HDR_LEN : IP6_HDR_LEN;
+}
+
+/* Write the header so that it ends at payload, for payload_len bytes behind it. IPv4 goes with DF
+ * and ID 0 (RFC 6864 section 4.1).
+ */
+static inline void outer_write4(uint8_t *payload, uint16_t payload_len, const struct outer *o)
+{
+	uint8_t *h = payload - IP4_HDR_LEN;
+	uint16_t check;
+
+	h[0] = 0x45;
+	h[1] = o->tos;
+	store_be16(h + 2, (uint16_t)(IP4_HDR_LEN + payload_len));
+	store_be16(h + 4, 0);
+	store_be16(h + 6, IP4_DF);
+	h[8] = o->ttl;
+	h[9] = o->proto;
+	store_be16(h + 10, 0);
+	memcpy(h + 12, o->src->b + 12, 4);
+	memcpy(h + 16, o->dst->b + 12, 4);
+	check = (uint16_t)~csum_fold(csum_bytes(h, IP4_HDR_LEN, 0));
+	memcpy(h + 10, &check, 2);
+}
+
+static inline void outer_write6(uint8_t *payload, uint16_t payload_len, const struct outer *o)
+{
+	uint8_t *h = payload - IP6_HDR_LEN;
+
+	store_be32(h, 6u << 28 | (uint32_t)o->tos << 20 | (o->flow & FLOW_LABEL_MASK));
+	store_be16(h + 4, payload_len);
+	h[6] = o->proto;
+	h[7] = o->ttl;
+	memcpy(h + 8, o->src->b, 16);
+	memcpy(h + 24, o->dst->b, 16);
+}
+
+static inline void outer_write(uint8_t *payload, uint16_t payload_len, const struct outer *o)
+{
+	if (ip_is_v4(o->dst))
+		outer_write4(payload, payload_len, o);
+	else
+		outer_write6(payload, payload_len, o);
+}
+
+#endif

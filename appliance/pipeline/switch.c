@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/iface.h"
+#include "appliance/pipeline/outer.h"
+#include "appliance/rs_worker.h"
+#include "appliance/worker.h"
+#include "common/wire.h"
+
+/* RS-S: from the leg of one side of a path to the leg of the other. The outer IP and UDP headers are
+ * written anew, in the family of the other side; the NTM packet is not touched (R-03, R-22).
+ *
+ * Who may send is decided by the direction bit and the recorded source address alone: an RS-S has
+ * no key. The tag check of the peer does the rest.
+ */
+
+/* At most one event per path side in this time and worker's burst; control limits further. */
+enum { STRANGER_EVENT_MS = RS_STRANGER_EVENT_NS / 1000000 };
+
+/* Everything about one packet on its way through. */
+struct pass {
+	struct rte_mbuf *m;
+	struct pkt_meta *meta;
+	const struct path_record *rec;
+	uint8_t *ntm;
+	unsigned int from, to; /* RS_SIDE_ */
+};
+
+static bool side_is(const struct path_side *s, const struct endpoint *e)
+{
+	return s->port == e->port && ip_equal(&s->ip, &e->ip);
+}
+
+/* Take one from a counter that several workers share; false when none is left. */
+static bool take_one(_Atomic uint16_t *left)
+{
+	uint16_t v = atomic_load_explicit(left, memory_order_relaxed);
+
+	while (v > 0) {
+		if (atomic_compare_exchange_weak_explicit(left, &v, v - 1, memory_order_relaxed,
+							  memory_order_relaxed))
+			return true;
+	}
+	return false;
+}
+
+static void tell_stranger(struct worker *w, const struct pass *p, struct path_ctl *ctl)
+{
+	uint32_t ms = (uint32_t)(w->now / 1000000);
+	uint32_t last = atomic_load_explicit(&ctl->event_ms[p->from], memory_order_relaxed);
+	struct rs_event ev;
+	int local;
+
+	if (last != 0 && ms - last < STRANGER_EVENT_MS)
+		return;
+	atomic_store_explicit(&ctl->event_ms[p->from], ms == 0 ? 1 : ms, memory_order_relaxed);
+	local = rs_local_find(w->rs->dp, &p->meta->dst);
+	ev = (struct rs_event){
+		.type = RS_EV_WRONG_SOURCE,
+		.side = (uint8_t)p->from,
+		.local = local < 0 ? 0 : (uint16_t)local,
+		.len = p->meta->data_len,
+		.src = p->meta->src,
+		.id = p->rec->id,
+	};
+	rs_event_put(w, RS_CLASS_HINT, &ev);
+}
+
+/* A source that is not the recorded one: perhaps the NAT in front of the node made a new mapping. */
+static enum drop_reason stranger(struct worker *w, const struct pass *p)
+{
+	struct path_ctl *ctl = &w->rs->dp->path_ctl[p->rec->number];
+
+	if (side_is(&p->rec->side[p->to], &p->meta->src))
+		return DROP_PATH_DIRECTION;
+	tell_stranger(w, p, ctl);
+	if (!take_one(&ctl->strays[p->from]))
+		return DROP_PATH_SOURCE;
+	w->stats.path_stranger++;
+	return DROP_MAX;
+}
+
+/* Before both legs are confirmed: a few handshake packets, no data. */
+static enum drop_reason unconfirmed(struct worker *w, const struct pass *p)
+{
+	uint8_t type = p->ntm[0] & 15;
+
+	if (wire_type_is_sealed(type))
+		return DROP_LEG_UNCONFIRMED;
+	return take_one(&w->rs->dp->path_ctl[p->rec->number].handshakes) ? DROP_MAX
+									 : DROP_LEG_UNCONFIRMED;
+}
+
+static enum drop_reason credit(struct worker *w, const struct pass *p)
+{
+	struct rs_dp *dp = w->rs->dp;
+	uint32_t leg = dp->path_ctl[p->rec->number].leg[p->to];
+
+	if (leg == 0 || leg_credit_take(&dp->legs->credit[leg - 1], p->meta->l3_len, w->now))
+		return DROP_MAX;
+	return DROP_LEG_CREDIT;
+}
+
+/* May it pass? DROP_MAX: yes. */
+static enum drop_reason admit(struct worker *w, struct pass *p)
+{
+	const struct path_record *rec = p->rec;
+	const uint32_t bound = PATH_A_BOUND | PATH_B_BOUND;
+	const uint32_t confirmed = PATH_A_CONFIRMED | PATH_B_CONFIRMED;
+	enum drop_reason why;
+
+	if (unlikely((rec->flags & bound) != bound))
+		return DROP_PATH_UNBOUND;
+	if (unlikely(!side_is(&rec->side[p->from], &p->meta->src))) {
+		why = stranger(w, p);
+		if (why != DROP_MAX)
+			return why;
+	}
+	if (unlikely((rec->flags & confirmed) != confirmed)) {
+		why = unconfirmed(w, p);
+		if (why != DROP_MAX)
+			return why;
+	}
+	if (unlikely(rec->flags & PATH_A_CREDIT << p->to))
+		return credit(w, p);
+	return DROP_MAX;
+}
+
+/* The next hop kept in the record, looked up again by whoever first meets a new routing table. Both
+ * sides are renewed before the generation that says so; workers that do it at the same time write
+ * what is valid for both of them until their next quiescent state.
+ */
+static uint32_t nexthop_of(const struct worker *w, const struct pass *p)
+{
+	struct path_record *rec = (struct path_record *)(uintptr_t)p->rec;
+	uint32_t gen = fib_generation(w->fib);
+
+	if (unlikely(atomic_load_explicit(&rec->route_gen, memory_order_acquire) != gen)) {
+		for (unsigned int s = 0; s < RS_SIDES; s++)
+			atomic_store_explicit(&rec->side[s].nexthop,
+					      route_lookup(w, &rec->side[s].ip),
+					      memory_order_relaxed);
+		atomic_store_explicit(&rec->route_gen, gen, memory_order_release);
+	}
+	return atomic_load_explicit(&rec->side[p->to].nexthop, memory_order_relaxed);
+}
+
+static void tell_too_big(struct worker *w, const struct pass *p, uint16_t mtu)
+{
+	struct rs_event ev = {
+		.type = RS_EV_TOO_BIG,
+		.side = (uint8_t)p->to,
+		.local = p->rec->side[p->to].local,
+		.mtu = mtu,
+		.len = p->meta->data_len,
+		.src = p->meta->src,
+		.id = p->rec->id,
+	};
+
+	rs_event_put(w, RS_CLASS_HINT, &ev);
+}
+
+/* A flow label per path and direction (RFC 6437), so that routers keep a path on one way. */
+static uint32_t flow_label(const struct pass *p)
+{
+	return (uint32_t)((p->rec->id * 0x9e3779b97f4a7c15ULL) >> 44) ^ p->to;
+}
+
+/* The checksum covers addresses and ports of both legs' outer headers (RFC 1624). */
+static void rewrite_udp(const struct pass *p, const struct path_side *to,
+			const struct endpoint *own)
+{
+	const struct pkt_meta *meta = p->meta;
+	uint8_t *udp = p->ntm - UDP_HDR_LEN;
+	uint64_t old, now;
+	uint16_t check;
+
+	memcpy(&check, udp + 6, 2);
+	store_be16(udp, own->port);
+	store_be16(udp + 2, to->port);
+	if (check == 0)
+		return;
+	old = csum_ip(&meta->src.ip) + csum_ip(&meta->dst.ip) + csum_be16(meta->src.port) +
+	      csum_be16(meta->dst.port);
+	now = csum_ip(&own->ip) + csum_ip(&to->ip) + csum_be16(own->port) + csum_be16(to->port);
+	check = csum_replace(check, old, now);
+	if (check == 0)
+		check = 0xffff;
+	memcpy(udp + 6, &check, 2);
+}
+
+static enum drop_reason rewrite(struct worker *w, const struct pass *p)
+{
+	struct pkt_meta *meta = p->meta;
+	const struct path_side *to = &p->rec->side[p->to];
+	const struct endpoint *own = &w->rs->dp->locals[to->local].ep;
+	const uint8_t *ip = pkt_l3(p->m);
+	bool from_v6 = (meta->flags & PKT_IPV6) != 0;
+	unsigned int hdr = outer_len(&to->ip);
+	uint16_t udp_len = UDP_HDR_LEN + meta->data_len, mtu;
+	struct outer o = {
+		.src = &own->ip,
+		.dst = &to->ip,
+		.tos = from_v6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1],
+		.ttl = from_v6 ? ip[7] : ip[8],
+		.proto = IPPROTO_UDP,
+		.flow = flow_label(p),
+	};
+
+	if (unlikely(o.ttl <= 1))
+		return DROP_IP_TTL;
+	o.ttl--;
+	if (unlikely(hdr == IP6_HDR_LEN && (p->ntm[-2] | p->ntm[-1]) == 0))
+		return DROP_UDP_NO_CHECKSUM;
+	meta->nexthop = nexthop_of(w, p);
+	if (unlikely(meta->nexthop == NEXTHOP_NONE))
+		return DROP_NO_ROUTE;
+	mtu = w->ifaces[w->nexthops[meta->nexthop].iface].mtu;
+	if (unlikely(hdr + udp_len > mtu)) {
+		tell_too_big(w, p, mtu);
+		return DROP_MTU;
+	}
+	rewrite_udp(p, to, own);
+	outer_write(p->ntm - UDP_HDR_LEN, udp_len, &o);
+
+	/* The data now begins at the new IP header; 20 bytes more or less, the headroom has them. */
+	p->m->data_off = (uint16_t)(p->m->data_off + meta->data - UDP_HDR_LEN - hdr);
+	p->m->data_len = (uint16_t)(hdr + udp_len);
+	p->m->pkt_len = p->m->data_len;
+	return DROP_MAX;
+}
+
+static enum drop_reason switch_one(struct worker *w, struct pass *p)
+{
+	enum drop_reason why;
+
+	p->from = p->ntm[1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
+	p->to = RS_SIDE_A + RS_SIDE_B - p->from;
+	why = admit(w, p);
+	return likely(why == DROP_MAX) ? rewrite(w, p) : why;
+}
+
+void switch_stage(struct worker *w)
+{
+	struct burst *b = &w->lanes.path;
+	uint64_t relayed = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+		struct pass p = {
+			.m = m,
+			.meta = pkt_meta(m),
+			.rec = pkt_meta(m)->path,
+			.ntm = pkt_data(m),
+		};
+		enum drop_reason why = switch_one(w, &p);
+
+		if (unlikely(why != DROP_MAX)) {
+			burst_drop(&w->stats, m, why);
+			continue;
+		}
+		struct path_count *c = &w->rs->path_count[p.rec->number];
+
+		c->packets[p.from]++;
+		c->bytes[p.from] += p.meta->l3_len;
+		relayed++;
+		burst_push(&w->stats, &w->lanes.tx, m);
+	}
+	w->stats.relayed += relayed;
+	b->n = 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef APPLIANCE_RS_WORKER_H
+#define APPLIANCE_RS_WORKER_H
+
+/* Inside of the RS data path: what the stages of appliance/pipeline see, and how it is made. The
+ * control lcore's view is rs_dp.h.
+ */
+#include "appliance/leg_table.h"
+#include "appliance/pipeline/meta.h"
+#include "appliance/relay_table.h"
+#include "appliance/rs_dp.h"
+
+#include <rte_ring.h>
+#include <stdatomic.h>
+
+struct rte_rcu_qsbr;
+struct rng;
+struct worker;
+
+enum {
+	RS_LOCALS_MAX = 1024,
+	RS_WORKERS_MAX = 32,
+	RS_SHARED = 0xffff, /* as worker of a local: every worker hears it */
+};
+/* Events of one path side, or of one leg, about strangers: at most one in this time and worker. */
+#define RS_STRANGER_EVENT_NS 20000000ULL
+
+struct rs_local {
+	struct endpoint ep;
+	uint16_t worker;
+};
+
+/* What is rarely needed about a path, by its number; shared by all workers, so atomic. */
+struct path_ctl {
+	_Atomic uint32_t event_ms[RS_SIDES]; /* of the last stranger event, low bits of now */
+	_Atomic uint16_t strays[RS_SIDES];   /* left to forward, by sending side */
+	_Atomic uint16_t handshakes;
+	uint16_t pad;
+	uint32_t leg[RS_SIDES]; /* slot + 1 whose credit counts towards the side */
+	uint32_t pad2[2];
+};
+
+/* Per worker and path: single writer, readers tolerate torn sums. */
+struct path_count {
+	uint64_t packets[RS_SIDES];
+	uint64_t bytes[RS_SIDES];
+};
+
+/* Rings from one worker to control, most important first. */
+enum rs_event_class { RS_CLASS_SEALED, RS_CLASS_HINT, RS_CLASS_STRANGER, RS_CLASSES };
+
+struct nat;
+struct frag_table;
+struct aead;
+
+/* One worker's part. */
+struct rs_worker {
+	struct rs_dp *dp;
+	uint16_t id;
+	struct path_count *path_count; /* by path number */
+	struct rte_ring *events[RS_CLASSES];
+	uint64_t events_lost; /* events without a packet, ring full */
+	bool event_put;	      /* since the worker last woke control; see rs_worker_turn() */
+	struct aead *aead;
+	struct nat *nat;
+	struct frag_table *frags_node, *frags_gn; /* pieces of inner and of GN-side datagrams */
+};
+
+struct rs_dp_config {
+	uint16_t n_workers;
+	uint32_t paths_max;
+	uint32_t legs_max;
+	uint32_t keys_max; /* epochs held over all legs; 0: twice legs_max */
+	uint32_t bindings_max;
+	uint32_t event_ring;	   /* entries per worker and class; 0: 1024 */
+	struct rte_rcu_qsbr *qsbr; /* NULL: control and workers are one thread (tests) */
+	struct rng *rng;
+};
+
+struct rs_dp {
+	/* Constant after rs_dp_create(). */
+	uint16_t n_workers;
+	struct relay_table *paths;
+	struct path_ctl *path_ctl;
+	struct leg_table *legs;
+	struct rs_worker *workers;
+	struct rte_rcu_qsbr *qsbr;
+	uint32_t paths_max;
+
+	/* Written by control; entries below n_locals never change. */
+	_Atomic uint32_t n_locals;
+	struct rs_local locals[RS_LOCALS_MAX];
+
+	/* Control. */
+	unsigned int next_worker; /* whose rings rs_dp_events() begins with */
+};
+
+/* NULL with errno. The big tables are made here and never grow. Main thread, before the lcores. */
+struct rs_dp *rs_dp_create(const struct rs_dp_config *cfg);
+/* After the lcores have stopped. Frees the packets of events nobody took. */
+void rs_dp_destroy(struct rs_dp *dp);
+struct rs_worker *rs_dp_worker(struct rs_dp *dp, uint16_t id);
+
+/* Index of the endpoint, -ENOENT if it is none of ours. Any thread; a walk over few entries. */
+int rs_local_find(const struct rs_dp *dp, const struct endpoint *ep);
+
+/* From a worker's stages. With a packet (ev->m) ownership passes; a full ring drops it by name. */
+void rs_event_put(struct worker *w, enum rs_event_class c, struct rs_event *ev);
+
+#endif
