@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/app.h"
 #include "appliance/config.h"
-#include "appliance/control.h"
+#include "appliance/main_loop.h"
 #include "appliance/dc_lcore.h"
 #include "appliance/eal.h"
 #include "appliance/iface.h"
@@ -188,10 +188,10 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 	ret = workers_create(app);
 	if (ret < 0)
 		return failed("workers (dpdk.memory_mb)", ret);
-	app->control = control_create(app);
-	if (app->control == NULL)
+	app->main_loop = main_loop_create(app);
+	if (app->main_loop == NULL)
 		return failed("control", -errno);
-	app->routes = route_create(app, control_stats(app->control));
+	app->routes = route_create(app, main_loop_stats(app->main_loop));
 	if (app->routes == NULL)
 		return failed("routes and addresses", -errno);
 	ret = launch(app, config);
@@ -202,7 +202,7 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 
 int app_run(struct app *app)
 {
-	return control_run(app->control);
+	return main_loop_run(app->main_loop);
 }
 
 /* What nobody will take any more. */
@@ -259,8 +259,8 @@ void app_stop(struct app *app)
 		goto out_config;
 	if (app->has_lcores)
 		stop_lcores(app);
-	if (app->control != NULL) {
-		struct lcore_stats *st = control_stats(app->control);
+	if (app->main_loop != NULL) {
+		struct lcore_stats *st = main_loop_stats(app->main_loop);
 
 		drain(&app->tap_mb, st);
 		drain(&app->dc_mb, st);
@@ -269,7 +269,7 @@ void app_stop(struct app *app)
 			drain(&app->workers[i].mailbox, st);
 	}
 	route_destroy(app->routes);
-	control_destroy(app->control);
+	main_loop_destroy(app->main_loop);
 	dc_lcore_destroy(app->dc);
 	stop_interfaces(app);
 	workers_destroy(app);

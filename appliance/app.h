@@ -19,10 +19,9 @@ struct config; /* appliance/config.h */
 struct iface;  /* appliance/iface.h */
 struct tap_thread;
 struct route_mirror;
-struct control;
+struct main_loop;
 struct dc_lcore;
 struct hs_pool;
-struct loop;
 
 struct app {
 	_Atomic(const struct config *) config; /* immutable; replaced whole by a reload */
@@ -48,8 +47,7 @@ struct app {
 	struct tap_thread *taps;
 	struct route_mirror *routes;
 	struct hs_pool *hs_pool;
-	struct loop *loop; /* between RS and DC of this process; NULL with one role */
-	struct control *control;
+	struct main_loop *main_loop;
 	struct dc_lcore *dc;
 
 	_Atomic bool leaving;	  /* peers are being told; work goes on */

@@ -42,7 +42,7 @@ enum msg_type {
 
 	/* to anyone */
 	MSG_DONE, /* struct call that came back, or a finished job of the hs_pool */
-	MSG_LOOP, /* struct loop_msg: NTM bytes between RS and DC of this process, loop.h */
+	MSG_LINK, /* mbuf: UDP payload from another role of this process, udp_out.h */
 
 	MSG_USER = 64, /* first of those that a role defines for itself */
 };
@@ -51,7 +51,7 @@ enum msg_type {
 static inline bool msg_brings_packet(uint16_t type)
 {
 	return (type >= MSG_FRAME && type <= MSG_STEER) || (type >= MSG_HOLD && type <= MSG_ICMP) ||
-	       type == MSG_DNS || type == MSG_DC_NTM;
+	       type == MSG_DNS || type == MSG_DC_NTM || type == MSG_LINK;
 }
 
 struct msg {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-#include "appliance/control.h"
+#include "appliance/main_loop.h"
 #include "appliance/app.h"
 #include "appliance/config.h"
 #include "appliance/heartbeat.h"
@@ -15,18 +15,18 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-LOG_TYPE("control");
+LOG_TYPE("main");
 
 enum { MAIL_PER_TURN = 64, EVENTS_PER_TURN = 16, BYE_MS = 200, TURN_MAX_MS = 500 };
 static const uint64_t MS = 1000000ULL;
 
 struct fd_watch {
-	control_fd_fn fn;
+	main_loop_fd_fn fn;
 	void *ctx;
 	int fd;
 };
 
-struct control {
+struct main_loop {
 	struct lcore_stats stats;
 	struct app *app;
 	int epoll_fd, signal_fd;
@@ -35,48 +35,48 @@ struct control {
 	int status;
 	struct heartbeat heartbeat;
 	struct {
-		control_msg_fn fn;
+		main_loop_msg_fn fn;
 		void *ctx;
 	} msg[256];
 	struct {
-		control_tick_fn fn;
+		main_loop_tick_fn fn;
 		void *ctx;
-	} tick[CONTROL_TICKS_MAX];
+	} tick[MAIN_LOOP_TICKS_MAX];
 	struct {
-		control_bye_fn fn;
+		main_loop_bye_fn fn;
 		void *ctx;
-	} bye[CONTROL_FAREWELLS_MAX];
-	struct fd_watch fds[CONTROL_FDS_MAX]; /* fn NULL: free */
+	} bye[MAIN_LOOP_FAREWELLS_MAX];
+	struct fd_watch fds[MAIN_LOOP_FDS_MAX]; /* fn NULL: free */
 	unsigned int n_ticks, n_byes;
 };
 
-void control_msg_set(struct control *c, uint16_t type, control_msg_fn fn, void *ctx)
+void main_loop_msg_set(struct main_loop *c, uint16_t type, main_loop_msg_fn fn, void *ctx)
 {
 	c->msg[type % RTE_DIM(c->msg)].fn = fn;
 	c->msg[type % RTE_DIM(c->msg)].ctx = ctx;
 }
 
-int control_tick_add(struct control *c, control_tick_fn fn, void *ctx)
+int main_loop_tick_add(struct main_loop *c, main_loop_tick_fn fn, void *ctx)
 {
-	if (c->n_ticks == CONTROL_TICKS_MAX)
+	if (c->n_ticks == MAIN_LOOP_TICKS_MAX)
 		return -ENOSPC;
 	c->tick[c->n_ticks].fn = fn;
 	c->tick[c->n_ticks++].ctx = ctx;
 	return 0;
 }
 
-int control_bye_add(struct control *c, control_bye_fn fn, void *ctx)
+int main_loop_bye_add(struct main_loop *c, main_loop_bye_fn fn, void *ctx)
 {
-	if (c->n_byes == CONTROL_FAREWELLS_MAX)
+	if (c->n_byes == MAIN_LOOP_FAREWELLS_MAX)
 		return -ENOSPC;
 	c->bye[c->n_byes].fn = fn;
 	c->bye[c->n_byes++].ctx = ctx;
 	return 0;
 }
 
-int control_fd_add(struct control *c, int fd, control_fd_fn fn, void *ctx)
+int main_loop_fd_add(struct main_loop *c, int fd, main_loop_fd_fn fn, void *ctx)
 {
-	for (uint32_t i = 0; i < CONTROL_FDS_MAX; i++) {
+	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++) {
 		struct epoll_event ev = {.events = EPOLLIN, .data.u32 = i};
 
 		if (c->fds[i].fn != NULL)
@@ -89,9 +89,9 @@ int control_fd_add(struct control *c, int fd, control_fd_fn fn, void *ctx)
 	return -ENOSPC;
 }
 
-void control_fd_del(struct control *c, int fd)
+void main_loop_fd_del(struct main_loop *c, int fd)
 {
-	for (uint32_t i = 0; i < CONTROL_FDS_MAX; i++) {
+	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++) {
 		if (c->fds[i].fn == NULL || c->fds[i].fd != fd)
 			continue;
 		(void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
@@ -102,7 +102,7 @@ void control_fd_del(struct control *c, int fd)
 static void on_signal(void *ctx, int fd)
 {
 	struct signalfd_siginfo si;
-	struct control *c = ctx;
+	struct main_loop *c = ctx;
 
 	while (read(fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGHUP) {
@@ -110,7 +110,7 @@ static void on_signal(void *ctx, int fd)
 			continue;
 		}
 		LOG(NOTICE, "stopping signal=%s", si.ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT");
-		control_quit(c, 0);
+		main_loop_quit(c, 0);
 	}
 }
 
@@ -121,7 +121,7 @@ static void on_wake(void *ctx, int fd)
 
 static void on_hold(void *ctx, const struct msg *m, uint64_t now)
 {
-	struct control *c = ctx;
+	struct main_loop *c = ctx;
 
 	route_hold(c->app->routes, m->ptr, now);
 }
@@ -137,9 +137,10 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-struct control *control_create(struct app *app)
+struct main_loop *main_loop_create(struct app *app)
 {
-	struct control *c = aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP(sizeof(*c)));
+	struct main_loop *c =
+		aligned_alloc(RTE_CACHE_LINE_SIZE, RTE_CACHE_LINE_ROUNDUP(sizeof(*c)));
 	int ret;
 
 	if (c == NULL)
@@ -153,22 +154,22 @@ struct control *control_create(struct app *app)
 		ret = -errno;
 		goto err_destroy;
 	}
-	ret = control_fd_add(c, c->signal_fd, on_signal, c);
+	ret = main_loop_fd_add(c, c->signal_fd, on_signal, c);
 	if (ret == 0)
-		ret = control_fd_add(c, app->control_mb.wake_fd, on_wake, c);
+		ret = main_loop_fd_add(c, app->control_mb.wake_fd, on_wake, c);
 	if (ret < 0)
 		goto err_destroy;
-	control_msg_set(c, MSG_HOLD, on_hold, c);
+	main_loop_msg_set(c, MSG_HOLD, on_hold, c);
 	heartbeat_init(&c->heartbeat, app);
 	return c;
 
 err_destroy:
-	control_destroy(c);
+	main_loop_destroy(c);
 	errno = -ret;
 	return NULL;
 }
 
-void control_destroy(struct control *c)
+void main_loop_destroy(struct main_loop *c)
 {
 	if (c == NULL)
 		return;
@@ -179,7 +180,7 @@ void control_destroy(struct control *c)
 	free(c);
 }
 
-static unsigned int take_mail(struct control *c, uint64_t now)
+static unsigned int take_mail(struct main_loop *c, uint64_t now)
 {
 	struct msg msgs[MAIL_PER_TURN];
 	unsigned int n = mailbox_take(&c->app->control_mb, msgs, MAIL_PER_TURN);
@@ -198,7 +199,7 @@ static unsigned int take_mail(struct control *c, uint64_t now)
 	return n;
 }
 
-static uint64_t run_ticks(struct control *c, uint64_t now)
+static uint64_t run_ticks(struct main_loop *c, uint64_t now)
 {
 	uint64_t next = route_poll(c->app->routes, now), at;
 
@@ -221,7 +222,7 @@ static int timeout_ms(uint64_t now, uint64_t next)
 	return (int)RTE_MIN(ms, (uint64_t)TURN_MAX_MS);
 }
 
-static void wait_events(struct control *c, int timeout)
+static void wait_events(struct main_loop *c, int timeout)
 {
 	struct epoll_event ev[EVENTS_PER_TURN];
 	int n;
@@ -233,14 +234,14 @@ static void wait_events(struct control *c, int timeout)
 	n = epoll_wait(c->epoll_fd, ev, EVENTS_PER_TURN, timeout);
 	mailbox_sleep_end(&c->app->control_mb);
 	for (int i = 0; i < n; i++) {
-		struct fd_watch *w = &c->fds[ev[i].data.u32 % CONTROL_FDS_MAX];
+		struct fd_watch *w = &c->fds[ev[i].data.u32 % MAIN_LOOP_FDS_MAX];
 
 		if (w->fn != NULL) /* a handler before may have closed it */
 			w->fn(w->ctx, w->fd);
 	}
 }
 
-static void turn(struct control *c, uint64_t until)
+static void turn(struct main_loop *c, uint64_t until)
 {
 	uint64_t now = clock_ns(&c->app->clock);
 	unsigned int work = take_mail(c, now);
@@ -252,7 +253,7 @@ static void turn(struct control *c, uint64_t until)
 }
 
 /* Peers are told, and what they are told is given the time to leave. */
-static void say_bye(struct control *c)
+static void say_bye(struct main_loop *c)
 {
 	uint64_t now = clock_ns(&c->app->clock), end = now + BYE_MS * MS;
 
@@ -268,9 +269,9 @@ static void say_bye(struct control *c)
 	}
 }
 
-int control_run(struct control *c)
+int main_loop_run(struct main_loop *c)
 {
-	int ret = control_fd_add(c, route_fd(c->app->routes), on_wake, c);
+	int ret = main_loop_fd_add(c, route_fd(c->app->routes), on_wake, c);
 
 	if (ret < 0)
 		return 1;
@@ -282,13 +283,13 @@ int control_run(struct control *c)
 	return c->status;
 }
 
-void control_quit(struct control *c, int status)
+void main_loop_quit(struct main_loop *c, int status)
 {
 	c->quit = true;
 	c->status = status;
 }
 
-struct lcore_stats *control_stats(struct control *c)
+struct lcore_stats *main_loop_stats(struct main_loop *c)
 {
 	return &c->stats;
 }
