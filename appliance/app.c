@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/app.h"
 #include "appliance/config.h"
-#include "appliance/main_loop.h"
 #include "appliance/dc_lcore.h"
 #include "appliance/eal.h"
 #include "appliance/iface.h"
+#include "appliance/main_loop.h"
 #include "appliance/nl.h"
 #include "appliance/pipeline/burst.h"
 #include "appliance/port.h"
