@@ -2,10 +2,11 @@
 """tcpdump in the right namespace: `capture NET FILE`, `capture NET stop`."""
 import os
 import signal
+import struct
 import time
 
-from . import ns
-from .ns import LabError
+from . import procs
+from .procs import LabError
 
 
 def place(lab, topo, net):
@@ -18,14 +19,14 @@ def place(lab, topo, net):
     return name, ifname
 
 
-def start(lab, topo, net, path, snaplen=0):
+def start(lab, topo, net, path, snaplen=0, only=""):
     """Start a capture; it is listening when this returns."""
     space, ifname = place(lab, topo, net)
     name = f"tcpdump-{ifname}"
-    if ns.is_alive(lab.proc(space, name)):
+    if procs.is_alive(lab.proc(space, name)):
         raise LabError(f"{net} is being captured already (lab capture {net} stop)")
     argv = ["tcpdump", "-i", ifname, "-w", os.path.abspath(path), "-U", "-n", "-Z", "root",
-            "--immediate-mode", "-B", "16384", "-s", str(snaplen)]
+            "--immediate-mode", "-B", "16384", "-s", str(snaplen), *only.split()]
     proc = lab.start(space, name, argv)
     deadline = time.monotonic() + 5
     while True:
@@ -33,7 +34,7 @@ def start(lab, topo, net, path, snaplen=0):
             text = f.read()
         if "listening on" in text.rpartition("packets captured")[2] and os.path.exists(path):
             return
-        if not ns.is_alive(proc) or time.monotonic() > deadline:
+        if not procs.is_alive(proc) or time.monotonic() > deadline:
             raise LabError(f"tcpdump on {net}: {text.strip()[-300:]}")
         time.sleep(0.005)
 
@@ -45,3 +46,17 @@ def stop(lab, topo, net):
     if lab.proc(space, name) is None:
         raise LabError(f"{net} is not being captured")
     lab.stop(space, name, signal.SIGINT)
+
+
+def read(path):
+    """The frames of a capture file as bytes, as much of each as was kept."""
+    with open(path, "rb") as f:
+        data = f.read()
+    if len(data) < 24 or struct.unpack_from("<I", data)[0] not in (0xa1b2c3d4, 0xa1b23c4d):
+        raise LabError(f"{path} is no capture of this machine's tcpdump")
+    frames, at = [], 24
+    while at + 16 <= len(data):
+        kept, = struct.unpack_from("<I", data, at + 8)
+        frames.append(data[at + 16:at + 16 + kept])
+        at += 16 + kept
+    return frames

@@ -7,7 +7,7 @@ import signal
 import sys
 
 from . import ns
-from .ns import LabError
+from .procs import LabError
 from .state import Lab
 
 USAGE = """lab [--name LAB] COMMAND ...
@@ -21,6 +21,7 @@ USAGE = """lab [--name LAB] COMMAND ...
   nat BOX CLASS               change the class of a NAT; its mappings stay
   flush BOX                   forget the mappings of a NAT
   capture NET FILE|stop       tcpdump on a network, a box's outside or a node's link
+  enrol NODE                  a join token from the node's DC into its configuration
   start|stop NODE PROGRAM     one of our programs (ntmd, ntm-appliance); stop takes --signal
   status [--json]             who runs, where, with what addresses
 """
@@ -50,6 +51,7 @@ def _parser():
     add("nat", cmd_nat, "box", "nat_class")
     add("flush", cmd_flush, "box")
     add("capture", cmd_capture, "net", "file")
+    add("enrol", cmd_enrol, "node")
     add("start", cmd_start, "node", "program")
     add("stop", cmd_stop, "node", "program").add_argument("--signal", default="TERM")
     add("status", cmd_status).add_argument("--json", action="store_true")
@@ -118,6 +120,15 @@ def cmd_capture(lab, args):
             capture.stop(lab, _topo(lab), args.net)
         else:
             capture.start(lab, _topo(lab), args.net, args.file)
+
+
+def cmd_enrol(lab, args):
+    from . import product
+    with lab.locked():
+        topo = _topo(lab)
+        if args.node not in topo.nodes:
+            raise LabError(f"no node '{args.node}' (there are: {' '.join(topo.nodes)})")
+        product.enrol(lab, topo, args.node)
 
 
 def cmd_start(lab, args):

@@ -7,7 +7,7 @@ import signal
 import socket
 import time
 
-from .ns import LabError
+from .procs import LabError
 from .state import program
 
 _KEYS = {"delay_ms": ("delay_us", 1000), "loss_percent": ("loss_ppm", 10000),

@@ -11,7 +11,7 @@ box that lost its memory.
 import re
 
 from . import ns
-from .ns import LabError
+from .procs import LabError
 from .topo import NAT_CLASSES
 
 CONE = ("full-cone", "address-restricted", "port-restricted")

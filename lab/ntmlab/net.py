@@ -9,7 +9,7 @@ import ipaddress
 import time
 
 from . import delay, ns
-from .ns import LabError
+from .procs import LabError
 
 WIRES = ".wires"
 
@@ -126,8 +126,7 @@ def add_link(lab, space_name, ifname, network, port, figures):
     return link
 
 
-def set_addresses(lab, topo, link, addrs, metric=0, clear=False):
-    """Give a link its addresses and default routes, as a DHCP client would."""
+def _address_lines(topo, link, addrs, metric, clear):
     dev = link["if"]
     lines = [f"addr flush dev {dev} scope global"] if clear else []
     lines += [f"addr add {a} dev {dev} {_flags(a)}" for a in addrs]
@@ -136,13 +135,23 @@ def set_addresses(lab, topo, link, addrs, metric=0, clear=False):
         if gw:
             lines.append(f"route replace default via {gw} dev {dev}"
                          + (f" metric {metric}" if metric else ""))
-    space = lab.space(link["space"])
+    link["addresses"] = [str(a) for a in addrs]
+    return lines
+
+
+def _allow_ip6(lab, link, addrs):
+    """IPv6 is on where the network has it; a link without it stays silent (no ND, no MLD)."""
     six = any(a.version == 6 for a in addrs)
     if link.get("ip6") != six:
-        sysctls(space, {f"net/ipv6/conf/{dev}/disable_ipv6": "0" if six else "1"})
-    batch(space, lines)
+        sysctls(lab.space(link["space"]),
+                {f"net/ipv6/conf/{link['if']}/disable_ipv6": "0" if six else "1"})
     link["ip6"] = six
-    link["addresses"] = [str(a) for a in addrs]
+
+
+def set_addresses(lab, topo, link, addrs, metric=0):
+    """Give a link its addresses and default routes."""
+    _allow_ip6(lab, link, addrs)
+    batch(lab.space(link["space"]), _address_lines(topo, link, addrs, metric, False))
 
 
 def add_box(lab, topo, name):
@@ -226,15 +235,19 @@ def move(lab, topo, name, network):
     machine, ifname = key.split(":")
     index = int(ifname[3:]) if ifname.startswith("eth") else 0
     addrs = topo.addresses(machine, network, index)
-    old, new = lab.space(link["network"]), lab.space(network)
+    _allow_ip6(lab, link, addrs)
+    new = lab.space(network)
+    old_ip, new_ip = ns.Waiting(lab.space(link["network"])), ns.Waiting(new)
+    node_ip = ns.Waiting(lab.space(machine))
+    wire_ips = [ns.Waiting(lab.space(WIRES)) for _ in range(2)] if link["wire"] else []
     start = time.monotonic()
-    if link["wire"]:
-        batch(lab.space(WIRES), [f"link set {link['wire'][0]} down"])
-    batch(old, [f"link set {link['port']} down", f"link set {link['port']} netns {new['pid']}"])
-    batch(new, [f"link set {link['port']} master br0 up"])
-    if link["wire"]:
-        batch(lab.space(WIRES), [f"link set {link['wire'][0]} up"])
+    if wire_ips:
+        wire_ips[0].do([f"link set {link['wire'][0]} down"])
+    old_ip.do([f"link set {link['port']} down", f"link set {link['port']} netns {new['pid']}"])
+    new_ip.do([f"link set {link['port']} master br0 up"])
+    if wire_ips:
+        wire_ips[1].do([f"link set {link['wire'][0]} up"])
     link["network"] = network
     link["down"] = False
-    set_addresses(lab, topo, link, addrs, metric=100 * index, clear=True)
+    node_ip.do(_address_lines(topo, link, addrs, 100 * index, True))
     return (time.monotonic() - start) * 1000

@@ -8,12 +8,13 @@ namespace, link and mount of the lab at once, whatever state a crash has left it
 """
 import ctypes
 import os
-import select
 import signal
 import socket
 import struct
 import subprocess
 import sys
+
+from .procs import LabError, start_time
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -27,10 +28,6 @@ PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class LabError(Exception):
-    """What went wrong, in one line for the person at the terminal."""
 
 
 def _check(ret, what):
@@ -56,20 +53,6 @@ def mount(src, dst, kind=None, flags=0, data=None):
 
 def prctl_name(name):
     _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
-
-
-def start_time(pid):
-    """Start of a process in clock ticks since boot, or None: with the pid it names one process."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as f:
-            fields = f.read().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def is_alive(proc):
-    return proc is not None and start_time(proc["pid"]) == proc["start"]
 
 
 def _child_main(fn, wfd):
@@ -295,6 +278,25 @@ def run(space, argv, stdin=None, check=True):
     return p
 
 
+class Waiting:
+    """An `ip -batch` that sits in a space until it is told what to do: no start-up time then."""
+
+    def __init__(self, space):
+        fd = os.open(f"/proc/{space['pid']}/ns/net", os.O_RDONLY)
+        try:
+            self.proc = subprocess.Popen(
+                ["ip", "-batch", "-"], text=True, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
+                preexec_fn=lambda: setns(fd, CLONE_NEWNET))
+        finally:
+            os.close(fd)
+
+    def do(self, lines):
+        """Hand over the lines and wait for the end."""
+        _out, err = self.proc.communicate("\n".join(lines) + "\n")
+        if self.proc.returncode != 0:
+            raise LabError(f"ip: {err.strip()}")
+
+
 def enter_net(space):
     """Join the network of a space; for children that are about to end."""
     _enter_all(space["pid"], (("net", CLONE_NEWNET),))
@@ -378,22 +380,3 @@ def execute(space, argv, env):
                 signal.SIGINT):
         signal.signal(sig, forward)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def kill_wait(proc, sig=signal.SIGTERM, timeout=5.0):
-    """End one process we started, by pid and start time; True when it is gone."""
-    if not is_alive(proc):
-        return True
-    try:
-        fd = os.pidfd_open(proc["pid"])
-    except ProcessLookupError:
-        return True
-    try:
-        if not is_alive(proc):
-            return True
-        signal.pidfd_send_signal(fd, sig)
-        return bool(select.select([fd], [], [], timeout)[0])
-    except ProcessLookupError:
-        return True
-    finally:
-        os.close(fd)

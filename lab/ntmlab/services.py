@@ -10,8 +10,8 @@ import hashlib
 import random
 import time
 
-from . import ns
-from .ns import LabError
+from . import ns, procs
+from .procs import LabError
 
 FILE_BYTES = 50 * 1000 * 1000
 MARKER = b"NTM-LAB-PLAINTEXT-MARKER"
@@ -185,7 +185,7 @@ def wait_listening(lab, name, service, timeout=10.0):
         if any(line.split()[3].endswith(port) for line in out.splitlines()):
             return
         proc = lab.proc(name, service)
-        if not ns.is_alive(proc) or time.monotonic() > deadline:
+        if not procs.is_alive(proc) or time.monotonic() > deadline:
             with open(proc["log"], encoding="utf-8", errors="replace") as f:
                 raise LabError(f"{service} on {name} does not listen: {f.read().strip()[-500:]}")
         time.sleep(0.02)

@@ -16,8 +16,8 @@ import shutil
 import signal
 import time
 
-from . import ns
-from .ns import LabError
+from . import ns, procs
+from .procs import LabError
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("NTM_BUILD", os.path.join(TOP, "build"))
@@ -65,7 +65,7 @@ class Lab:
             if self.is_up():
                 raise LabError(f"lab '{self.name}' is up already (lab down --name {self.name})")
             self.remove()
-        me = {"pid": os.getpid(), "start": ns.start_time(os.getpid())}
+        me = {"pid": os.getpid(), "start": procs.start_time(os.getpid())}
         self.data = {"name": self.name, "init": None, "owner": me, "spaces": {}}
         # Never a directory without its state file: a rename takes the name and shows both.
         fresh = f"{ROOT}/.{self.name}.{me['pid']}"
@@ -106,7 +106,7 @@ class Lab:
             self.load()
         except (LabError, ValueError):
             return False
-        return ns.is_alive(self.data.get("init")) or ns.is_alive(self.data.get("owner"))
+        return procs.is_alive(self.data.get("init")) or procs.is_alive(self.data.get("owner"))
 
     def remove(self):
         """Kill what is left and forget it. Safe on a half-made or crashed lab, and twice."""
@@ -116,15 +116,15 @@ class Lab:
             self.data = {}
         owner = self.data.get("owner")
         if owner and owner["pid"] != os.getpid():
-            ns.kill_wait(owner, signal.SIGKILL)
+            procs.kill_wait(owner, signal.SIGKILL)
             with contextlib.suppress(LabError, ValueError):
                 self.load()  # it may have written more before it died
-        if not ns.kill_wait(self.data.get("init"), signal.SIGKILL, 20):
+        if not procs.kill_wait(self.data.get("init"), signal.SIGKILL, 20):
             raise LabError(f"lab '{self.name}': process {self.data['init']['pid']} does not end")
         self._wait_reaped()
         shutil.rmtree(self.dir, ignore_errors=True)
         for fresh in glob.glob(f"{ROOT}/.{self.name}.*"):
-            if ns.start_time(fresh.rpartition(".")[2]) is None:
+            if procs.start_time(fresh.rpartition(".")[2]) is None:
                 shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.rmdir(ROOT)  # only when no other lab is left
@@ -154,7 +154,7 @@ class Lab:
         if s is None:
             known = " ".join(sorted(n for n in self.data["spaces"] if not n.startswith(".")))
             raise LabError(f"no node '{name}' in lab '{self.name}' (there are: {known})")
-        if not ns.is_alive(s):
+        if not procs.is_alive(s):
             raise LabError(f"'{name}' of lab '{self.name}' has died (lab down, lab up)")
         return s
 
@@ -197,8 +197,8 @@ class Lab:
         proc = self.proc(space, name)
         if proc is None:
             return True
-        obeyed = ns.kill_wait(proc, sig, timeout)
+        obeyed = procs.kill_wait(proc, sig, timeout)
         if not obeyed:
-            ns.kill_wait(proc, signal.SIGKILL)
+            procs.kill_wait(proc, signal.SIGKILL)
         os.unlink(self.path("procs", f"{space}.{name}.json"))
         return obeyed

@@ -3,7 +3,7 @@
 import contextlib
 import json
 
-from . import delay, ns
+from . import delay, ns, procs
 
 
 def _addresses(space):
@@ -21,7 +21,7 @@ def collect(lab):
     for name, space in lab.data["spaces"].items():
         if name.startswith("."):
             continue
-        alive = ns.is_alive(space)
+        alive = procs.is_alive(space)
         spaces[name] = {"pid": space["pid"], "alive": alive,
                         "addresses": _addresses(space) if alive else {}}
     links = {}
@@ -31,7 +31,7 @@ def collect(lab):
             if link.get("control"):
                 links[key]["delay"] = delay.stats(link)
     procs = [{"node": p["space"], "program": p["name"], "pid": p["pid"],
-              "alive": ns.is_alive(p), "log": p["log"]} for p in lab.procs()]
+              "alive": procs.is_alive(p), "log": p["log"]} for p in lab.procs()]
     return {"name": lab.name, "topology": lab.data["topology"], "dir": lab.dir,
             "nat": lab.data.get("nat", {}), "file_sha256": lab.data.get("file_sha256"),
             "spaces": spaces, "links": links, "programs": procs}

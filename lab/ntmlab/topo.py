@@ -4,7 +4,7 @@ import ipaddress
 import os
 import tomllib
 
-from .ns import LabError
+from .procs import LabError
 from .state import TOP
 
 NAT_CLASSES = ("none", "full-cone", "address-restricted", "port-restricted", "address-dependent",

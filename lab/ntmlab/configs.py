@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Configuration files of our programs, from the topology. All key names are in this file."""
+from .services import resolver_ip
+
+
+def yaml(value, indent=0):
+    """Nested dicts and lists as block YAML, scalars quoted where they could be mistaken."""
+    pad = "  " * indent
+    out = []
+    if isinstance(value, dict):
+        for key, v in value.items():
+            if isinstance(v, (dict, list)) and v:
+                out.append(f"{pad}{key}:\n{yaml(v, indent + 1)}")
+            else:
+                out.append(f"{pad}{key}: {_scalar(v)}\n")
+    else:
+        for v in value:
+            if isinstance(v, dict):
+                out.append(pad + "- " + yaml(v, indent + 1).lstrip(" "))
+            else:
+                out.append(f"{pad}- {_scalar(v)}\n")
+    return "".join(out)
+
+
+def _scalar(v):
+    if isinstance(v, bool):
+        return "yes" if v else "no"
+    if v in ([], {}):
+        return "[]"
+    return str(v) if isinstance(v, (int, float)) else '"' + str(v).replace('"', '\\"') + '"'
+
+
+def zone_of(topo, appliance):
+    return f"{topo.appliances[appliance]['dc']}.{topo.zone}"
+
+
+def fqdn(topo, node):
+    return f"{node}.{topo.nodes[node]['dc']}.{topo.zone}"
+
+
+def appliance(lab, topo, name):
+    """Configuration of an ntm-appliance."""
+    t = topo.appliances[name]
+    addrs = topo.addresses(name, t["network"])
+    gateways = [str(g) for g in (topo.gateway_for(t["network"], a) for a in addrs) if g]
+    conf = {
+        "role": t["roles"],
+        "dpdk": {"memory_mb": 256, "file_prefix": f"ntm-lab-{lab.name}-{name}"},
+        "lcores": {"workers": t.get("workers", 1)},
+        "interfaces": [{
+            "name": "wan",
+            "port": "net_af_packet0,iface=ap0,framesz=2048,blocksz=65536,qdisc_bypass=1",
+            "addresses": [str(a) for a in addrs],
+            "gateways": gateways,
+        }],
+    }
+    if "rs" in t["roles"]:
+        conf["rs"] = {"pools": [{"prefix": p} for p in t.get("pool4", []) + t.get("pool6", [])]}
+    if "dc" in t["roles"]:
+        conf["dc"] = {
+            "zone": zone_of(topo, name),
+            "store": lab.make_dir("nodes", name, "store"),
+            "pool4": t["vip4"], "pool6": t["vip6"],
+            "relay_names": [f"{h}.{topo.hosts_zone}" for h, v in topo.hosts.items()
+                            if v.get("relay")],
+            "resolver": str(resolver_ip(topo)),
+        }
+    return conf
+
+
+def node(lab, topo, name, join):
+    """Configuration of an ntmd, with the join string that `ntmctl node add` gave."""
+    return {
+        "join": join,
+        "state_dir": lab.make_dir("nodes", name, "state"),
+    }

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Our own programs in the lab: ntm-appliance, ntmd, and ntmctl to talk to them."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+from . import configs, procs
+from .procs import LabError
+from .state import TOP, program
+
+_PROGRAMS = {"ntm-appliance": "appliance/ntm-appliance", "ntmd": "client/ntmd"}
+
+
+def ctl(lab, name, *args, timeout=10):
+    """`ntmctl --json ARGS` on a node; the answer, or None when there is none."""
+    argv = [sys.executable, os.path.join(TOP, "lab", "lab"), "--name", lab.name, "exec", name,
+            program("ctl/ntmctl"), "--json", *args]
+    try:
+        p = subprocess.run(argv, capture_output=True, text=True, timeout=timeout, check=False)
+        return json.loads(p.stdout) if p.returncode == 0 else None
+    except (subprocess.TimeoutExpired, ValueError):
+        return None
+
+
+def _tail(proc):
+    try:
+        with open(proc["log"], encoding="utf-8", errors="replace") as f:
+            return " | ".join(f.read().strip().splitlines()[-3:])
+    except OSError:
+        return ""
+
+
+def wait(what, test, timeout, proc=None):
+    """Ask until the answer is not empty; the time only ends a hang."""
+    deadline = time.monotonic() + timeout
+    while True:
+        got = test()
+        if got:
+            return got
+        if proc and not procs.is_alive(proc):
+            raise LabError(f"{what}: {os.path.basename(proc['argv'][0])} has ended: {_tail(proc)}")
+        if time.monotonic() > deadline:
+            raise LabError(f"{what}: not within {timeout:g} s")
+        time.sleep(0.1)
+
+
+def _write_config(lab, name, kind, conf):
+    return lab.write(f"nodes/{name}/{kind}.yaml", configs.yaml(conf), 0o600)
+
+
+def start(lab, topo, name, kind):
+    """Start one of our programs on a node and wait until it answers ntmctl."""
+    if kind not in _PROGRAMS:
+        raise LabError(f"no program '{kind}' (there are: {' '.join(_PROGRAMS)})")
+    if procs.is_alive(lab.proc(name, kind)):
+        raise LabError(f"{kind} runs on {name} already")
+    path = lab.path("nodes", name, f"{kind}.yaml")
+    if kind == "ntm-appliance" and name in topo.appliances:
+        path = _write_config(lab, name, kind, configs.appliance(lab, topo, name))
+    elif not os.path.exists(path):
+        raise LabError(f"{name} has not been invited (lab enrol {name})")
+    proc = lab.start(name, kind, [program(_PROGRAMS[kind]), "--config", path])
+
+    def running():
+        s = ctl(lab, name, "status")
+        return s and s.get("state") == "running"
+
+    wait(f"{kind} on {name}", running, 15, proc)
+    return proc
+
+
+def enrol(lab, topo, name):
+    """Invite a node at its DC and give it the join string."""
+    dc = topo.nodes[name]["dc"]
+    app = next(a for a, t in topo.appliances.items() if t["dc"] == dc and "dc" in t["roles"])
+    answer = wait(f"node add {name}",
+                  lambda: ctl(lab, app, "node", "add", configs.fqdn(topo, name)), 5)
+    _write_config(lab, name, "ntmd", configs.node(lab, topo, name, answer["join"]))
+
+
+def registered(lab, name):
+    """The status of a node that its DC knows, else None."""
+    s = ctl(lab, name, "status")
+    if s and s.get("vip4") and (s.get("dc") or {}).get("state") == "registered":
+        return s
+    return None
+
+
+def start_appliances(lab, topo):
+    for name in topo.appliances:
+        start(lab, topo, name, "ntm-appliance")
+
+
+def start_all(lab, topo):
+    """Everything of ours: appliances, then the nodes, enrolled and registered."""
+    start_appliances(lab, topo)
+    for name in topo.nodes if topo.appliances else ():
+        enrol(lab, topo, name)
+        start(lab, topo, name, "ntmd")
+    for name in topo.nodes if topo.appliances else ():
+        wait(f"registration of {name}", lambda n=name: registered(lab, n), 20,
+             lab.proc(name, "ntmd"))
