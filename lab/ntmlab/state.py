@@ -139,6 +139,7 @@ class Lab:
     @contextlib.contextmanager
     def locked(self):
         """Changes to one lab happen one after the other."""
+        self.load()
         fd = os.open(self.path("lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
