@@ -191,18 +191,20 @@ def wait_listening(lab, name, service, timeout=10.0):
         time.sleep(0.02)
 
 
-def resolver_ip(topo):
+def resolver_ip(topo, version=4):
     hosts = topo.servers("unbound")
-    return topo.host_ip(hosts[0]) if hosts else None
+    return topo.host_ip(hosts[0], version) if hosts else None
 
 
 def etc_files(lab, topo, name):
     """The files a machine sees in /etc in place of the host's."""
-    ip = resolver_ip(topo)
+    own = topo.addresses(name, topo.links(name)[0]["network"])
+    servers = [resolver_ip(topo, v) for v in sorted({a.version for a in own})]
+    resolv = "".join(f"nameserver {ip}\n" for ip in servers if ip)
     base = f"nodes/{name}/etc"
-    resolv = f"nameserver {ip}\noptions timeout:2 attempts:2\n" if ip else ""
     return {
-        "/etc/resolv.conf": lab.write(f"{base}/resolv.conf", resolv),
+        "/etc/resolv.conf": lab.write(f"{base}/resolv.conf",
+                                      resolv + "options timeout:2 attempts:2\n"),
         "/etc/hosts": lab.write(f"{base}/hosts", f"127.0.0.1 localhost {name}\n::1 localhost\n"),
         "/etc/nsswitch.conf": lab.write(
             f"{base}/nsswitch.conf",

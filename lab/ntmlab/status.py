@@ -30,11 +30,11 @@ def collect(lab):
         with contextlib.suppress(OSError, ValueError):
             if link.get("control"):
                 links[key]["delay"] = delay.stats(link)
-    procs = [{"node": p["space"], "program": p["name"], "pid": p["pid"],
-              "alive": procs.is_alive(p), "log": p["log"]} for p in lab.procs()]
+    programs = [{"node": p["space"], "program": p["name"], "pid": p["pid"],
+                 "alive": procs.is_alive(p), "log": p["log"]} for p in lab.procs()]
     return {"name": lab.name, "topology": lab.data["topology"], "dir": lab.dir,
             "nat": lab.data.get("nat", {}), "file_sha256": lab.data.get("file_sha256"),
-            "spaces": spaces, "links": links, "programs": procs}
+            "spaces": spaces, "links": links, "programs": programs}
 
 
 def text(s):
