@@ -196,6 +196,8 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 		return failed("routes and addresses", -errno);
 	ret = launch(app, config);
 	if (ret == 0)
+		ret = admin_open(app);
+	if (ret == 0)
 		tell_facts(app, config);
 	return ret;
 }
@@ -257,6 +259,7 @@ void app_stop(struct app *app)
 {
 	if (!app->has_eal)
 		goto out_config;
+	admin_close(app);
 	if (app->has_lcores)
 		stop_lcores(app);
 	if (app->main_loop != NULL) {

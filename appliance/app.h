@@ -3,6 +3,7 @@
 #define APPLIANCE_APP_H
 
 /* The one process: what it owns, in the order in which it is made; app_stop() goes backwards. */
+#include "appliance/admin.h"
 #include "appliance/clock.h"
 #include "appliance/fib.h"
 #include "appliance/local.h"
@@ -17,6 +18,7 @@
 
 struct config; /* appliance/config.h */
 struct iface;  /* appliance/iface.h */
+struct ctl_server;
 struct tap_thread;
 struct route_mirror;
 struct main_loop;
@@ -49,6 +51,10 @@ struct app {
 	struct hs_pool *hs_pool;
 	struct main_loop *main_loop;
 	struct dc_lcore *dc;
+
+	struct ctl_server *ctl;
+	struct admin_role admin[ADMIN_ROLES_MAX];
+	unsigned int n_admin;
 
 	_Atomic bool leaving;	  /* peers are being told; work goes on */
 	_Atomic bool stopping;	  /* workers and threads leave their loops */

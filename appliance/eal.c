@@ -118,7 +118,7 @@ static int build(struct args *a, const struct config *c)
 	add(a, "--lcores=%s", map);
 	add(a, "--main-lcore=%d", LCORE_CONTROL);
 	add(a, "--file-prefix=%s", c->dpdk.file_prefix);
-	add(a, "--log-level=lib.eal:error");
+	add(a, "--log-level=lib.eal:critical");
 	if (!c->dpdk.huge)
 		add(a, "--no-huge");
 	add(a, "-m");
@@ -137,13 +137,28 @@ static const char *reason(int err)
 		return "missing privilege, or no access to /run/dpdk and hugepages";
 	case ENOMEM:
 		return "not enough memory (dpdk.memory_mb, hugepages)";
-	case EAGAIN:
-	case EEXIST:
-	case EALREADY:
-		return "dpdk.file_prefix is in use by another process";
 	default:
 		return strerror(err);
 	}
+}
+
+/* The EAL says this in three lines and without an error number: look before. Its lock is on the
+ * file `config` of the runtime folder.
+ */
+static bool prefix_is_taken(const struct config *c)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "/var/run/dpdk/%s/config", c->dpdk.file_prefix);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (fcntl(fd, F_GETLK, &lock) < 0)
+		lock.l_type = F_UNLCK;
+	close(fd);
+	return lock.l_type != F_UNLCK;
 }
 
 int eal_start(const struct config *c)
@@ -153,6 +168,11 @@ int eal_start(const struct config *c)
 
 	if (ret < 0)
 		return ret;
+	if (prefix_is_taken(c)) {
+		LOG(ERR, "DPDK does not start: dpdk.file_prefix %s is in use by another process",
+		    c->dpdk.file_prefix);
+		return -EBUSY;
+	}
 	if (rte_eal_init(a.n, a.v) >= 0)
 		return 0;
 	ret = rte_errno > 0 ? rte_errno : EIO;

@@ -6,18 +6,19 @@
 #include "appliance/pipeline/burst.h"
 #include "appliance/reload.h"
 #include "appliance/route.h"
+#include "common/ctl.h"
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 LOG_TYPE("main");
 
-enum { MAIL_PER_TURN = 64, EVENTS_PER_TURN = 16, BYE_MS = 200, TURN_MAX_MS = 500 };
+enum { MAIL_PER_TURN = 64, BYE_MS = 200, TURN_MAX_MS = 500 };
 static const uint64_t MS = 1000000ULL;
 
 struct fd_watch {
@@ -29,7 +30,8 @@ struct fd_watch {
 struct main_loop {
 	struct lcore_stats stats;
 	struct app *app;
-	int epoll_fd, signal_fd;
+	struct ctl_server *ctl;
+	int signal_fd;
 	bool quit;
 	bool spin; /* idle.mode poll */
 	int status;
@@ -77,12 +79,8 @@ int main_loop_bye_add(struct main_loop *c, main_loop_bye_fn fn, void *ctx)
 int main_loop_fd_add(struct main_loop *c, int fd, main_loop_fd_fn fn, void *ctx)
 {
 	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++) {
-		struct epoll_event ev = {.events = EPOLLIN, .data.u32 = i};
-
 		if (c->fds[i].fn != NULL)
 			continue;
-		if (epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0)
-			return -errno;
 		c->fds[i] = (struct fd_watch){.fn = fn, .ctx = ctx, .fd = fd};
 		return 0;
 	}
@@ -91,12 +89,14 @@ int main_loop_fd_add(struct main_loop *c, int fd, main_loop_fd_fn fn, void *ctx)
 
 void main_loop_fd_del(struct main_loop *c, int fd)
 {
-	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++) {
-		if (c->fds[i].fn == NULL || c->fds[i].fd != fd)
-			continue;
-		(void)epoll_ctl(c->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-		c->fds[i].fn = NULL;
-	}
+	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++)
+		if (c->fds[i].fn != NULL && c->fds[i].fd == fd)
+			c->fds[i].fn = NULL;
+}
+
+void main_loop_ctl_set(struct main_loop *c, struct ctl_server *s)
+{
+	c->ctl = s;
 }
 
 static void on_signal(void *ctx, int fd)
@@ -148,9 +148,8 @@ struct main_loop *main_loop_create(struct app *app)
 	memset(c, 0, sizeof(*c));
 	c->app = app;
 	c->spin = atomic_load(&app->config)->idle == IDLE_POLL;
-	c->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	c->signal_fd = open_signals();
-	if (c->epoll_fd < 0 || c->signal_fd < 0) {
+	if (c->signal_fd < 0) {
 		ret = -errno;
 		goto err_destroy;
 	}
@@ -175,8 +174,6 @@ void main_loop_destroy(struct main_loop *c)
 		return;
 	if (c->signal_fd >= 0)
 		close(c->signal_fd);
-	if (c->epoll_fd >= 0)
-		close(c->epoll_fd);
 	free(c);
 }
 
@@ -224,21 +221,26 @@ static int timeout_ms(uint64_t now, uint64_t next)
 
 static void wait_events(struct main_loop *c, int timeout)
 {
-	struct epoll_event ev[EVENTS_PER_TURN];
-	int n;
+	struct pollfd fds[MAIN_LOOP_FDS_MAX + CTL_FDS_MAX];
+	nfds_t n = MAIN_LOOP_FDS_MAX;
 
+	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX; i++)
+		fds[i] = (struct pollfd){.fd = c->fds[i].fn != NULL ? c->fds[i].fd : -1,
+					 .events = POLLIN};
+	if (c->ctl != NULL)
+		n += ctl_server_poll_fds(c->ctl, fds + n);
 	if (!mailbox_sleep_begin(&c->app->control_mb))
 		timeout = 0;
 	if (timeout > 0)
 		c->stats.sleeps++;
-	n = epoll_wait(c->epoll_fd, ev, EVENTS_PER_TURN, timeout);
+	if (poll(fds, n, timeout) < 0)
+		n = 0; /* EINTR: the next turn asks again */
 	mailbox_sleep_end(&c->app->control_mb);
-	for (int i = 0; i < n; i++) {
-		struct fd_watch *w = &c->fds[ev[i].data.u32 % MAIN_LOOP_FDS_MAX];
-
-		if (w->fn != NULL) /* a handler before may have closed it */
-			w->fn(w->ctx, w->fd);
-	}
+	for (uint32_t i = 0; i < MAIN_LOOP_FDS_MAX && i < n; i++)
+		if (fds[i].revents != 0 && c->fds[i].fn != NULL)
+			c->fds[i].fn(c->fds[i].ctx, c->fds[i].fd);
+	if (c->ctl != NULL)
+		ctl_server_process(c->ctl, clock_ns(&c->app->clock));
 }
 
 static void turn(struct main_loop *c, uint64_t until)

@@ -14,7 +14,7 @@
 struct app;
 struct main_loop;
 
-enum { MAIN_LOOP_FDS_MAX = 32, MAIN_LOOP_TICKS_MAX = 16, MAIN_LOOP_FAREWELLS_MAX = 8 };
+enum { MAIN_LOOP_FDS_MAX = 16, MAIN_LOOP_TICKS_MAX = 16, MAIN_LOOP_FAREWELLS_MAX = 8 };
 
 /* Owns the packet in m->ptr afterwards, if m brings one. */
 typedef void (*main_loop_msg_fn)(void *ctx, const struct msg *m, uint64_t now);
@@ -34,6 +34,9 @@ void main_loop_msg_set(struct main_loop *c, uint16_t type, main_loop_msg_fn fn, 
 int main_loop_tick_add(struct main_loop *c, main_loop_tick_fn fn, void *ctx);
 int main_loop_fd_add(struct main_loop *c, int fd, main_loop_fd_fn fn, void *ctx);
 void main_loop_fd_del(struct main_loop *c, int fd);
+/* The ctl server brings its own descriptors, which come and go. NULL takes it away. */
+struct ctl_server;
+void main_loop_ctl_set(struct main_loop *c, struct ctl_server *s);
 int main_loop_bye_add(struct main_loop *c, main_loop_bye_fn fn, void *ctx);
 
 /* Until SIGTERM or SIGINT, or main_loop_quit(). The exit status. */
