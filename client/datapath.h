@@ -26,6 +26,7 @@ enum {
 	DATAPATH_ROUTES = 3,	     /* route numbers 0 to 2 */
 	DATAPATH_HOLD_MAX = 32,	     /* packets held per VIP without a path */
 	DATAPATH_SMALL_INNER = 1280, /* an inner packet up to this goes in two parts if it must */
+	DATAPATH_PROBE_MAX = 1500,   /* longest body that send() must take */
 };
 #define DATAPATH_HOLD_NS 3000000000ULL
 
@@ -73,10 +74,11 @@ struct datapath_stats {
 	uint64_t rx_bytes;
 	uint64_t last_tx_ns; /* data, over all routes */
 	uint64_t last_rx_ns;
-	/* First data sent after the last packet received on any route; 0: none. "Silent while
-	 * sending" counts from here.
+	/* "Silent while sending" counts from here: first data sent after the last packet received, from
+	 * anywhere; and from the very remote of the route in use. 0: nothing is waited for.
 	 */
 	uint64_t waiting_since_ns;
+	uint64_t route_waiting_since_ns;
 	uint64_t rekeys;
 };
 

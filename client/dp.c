@@ -198,6 +198,7 @@ static int route_use(void *ctx, uint64_t now, uint64_t id, uint8_t number)
 	a->has_use = true;
 	/* Silence counts anew on the new way. */
 	a->waiting_since_ns = 0;
+	a->route_waiting_since_ns = 0;
 	dp_hold_release_assoc(dp, now, a);
 	return 0;
 }
@@ -268,6 +269,7 @@ static int stats(void *ctx, uint64_t id, struct datapath_stats *out)
 	out->last_tx_ns = a->last_tx_ns;
 	out->last_rx_ns = a->last_rx_ns;
 	out->waiting_since_ns = a->waiting_since_ns;
+	out->route_waiting_since_ns = a->route_waiting_since_ns;
 	out->rekeys = ss->rekeys;
 	return 0;
 }

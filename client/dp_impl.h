@@ -62,7 +62,7 @@ struct dp_assoc {
 	bool is_watched;
 	unsigned int parts_n;
 	struct dp_route route[DATAPATH_ROUTES];
-	uint64_t rx_bytes, last_tx_ns, last_rx_ns, waiting_since_ns;
+	uint64_t rx_bytes, last_tx_ns, last_rx_ns, waiting_since_ns, route_waiting_since_ns;
 	uint64_t rekey_told_ns;
 	LIST_HEAD(, dp_vip) vips;
 	TAILQ_ENTRY(dp_assoc) link;

@@ -94,13 +94,17 @@ static bool note_source(struct dp_assoc *a, const struct datapath_rx *rx)
 	return is_new;
 }
 
-static void note_activity(struct dp_assoc *a, uint64_t now, uint8_t route)
+static void note_activity(struct dp_assoc *a, uint64_t now, const struct datapath_rx *rx)
 {
+	const struct datapath_route *out = &a->route[a->use].conf;
+
 	a->last_rx_ns = now;
 	a->waiting_since_ns = 0;
-	if (route < DATAPATH_ROUTES) {
-		a->route[route].st.last_rx_ns = now;
-		a->route[route].st.rx_packets++;
+	if (a->has_use && out->link == rx->link && endpoint_equal(&out->to, &rx->from))
+		a->route_waiting_since_ns = 0;
+	if (rx->route < DATAPATH_ROUTES) {
+		a->route[rx->route].st.last_rx_ns = now;
+		a->route[rx->route].st.rx_packets++;
 	}
 }
 
@@ -112,7 +116,7 @@ static void opened(struct dp *dp, uint64_t now, struct dp_assoc *a, uint8_t tos,
 	uint64_t id = a->conf.id;
 	bool is_moved;
 
-	note_activity(a, now, meta->route);
+	note_activity(a, now, rx);
 	is_moved = meta->route < DATAPATH_ROUTES && note_source(a, rx);
 	if (meta->is_new_epoch) {
 		dp->events->heard(dp->events_ctx, now, id, meta->epoch);

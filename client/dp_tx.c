@@ -157,6 +157,8 @@ void dp_tx(struct dp *dp, uint64_t now, struct dp_vip *v, uint8_t *pkt, size_t l
 		a->last_tx_ns = now;
 		if (a->waiting_since_ns == 0)
 			a->waiting_since_ns = now;
+		if (a->route_waiting_since_ns == 0)
+			a->route_waiting_since_ns = now;
 	}
 	dp_rekey_check(dp, now, a);
 	if (a->is_watched) {

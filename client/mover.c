@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "client/node_impl.h"
+
+static const uint64_t TRIAL_NS = 3 * NODE_SEC;
+static const uint64_t TRIAL_AGAIN_NS = 30 * NODE_SEC;
+static const uint64_t STATE_STEP_NS = 3600 * NODE_SEC;
+
+uint64_t mover_location(struct node *n)
+{
+	uint64_t real = n->now + (uint64_t)n->conf.realtime_offset_ns;
+
+	n->location = real > n->location ? real : n->location + 1;
+	if (n->location >= n->state.location) {
+		n->state.location = n->location + STATE_STEP_NS;
+		if (n->ops->save_state(n->ctx, &n->state) < 0)
+			node_count(n, NODE_SAVE_FAILED);
+	}
+	return n->location;
+}
+
+enum msg_nat mover_nat(const struct node *n)
+{
+	const struct endpoint *dc = &n->registrar.observed;
+	const struct leg *home = leg_home(n);
+
+	if (dc->port == 0)
+		return NAT_UNKNOWN;
+	if (link_is_own(n, dc))
+		return NAT_NONE;
+	if (home == NULL || home->observed.port == 0 ||
+	    ip_is_v4(&home->observed.ip) != ip_is_v4(&dc->ip))
+		return NAT_UNKNOWN;
+	return endpoint_equal(dc, &home->observed) ? NAT_INDEPENDENT : NAT_DEPENDENT;
+}
+
+/* Everything at once and in parallel; legs first, for they bring the data back. */
+static void move(struct node *n, const char *why)
+{
+	struct leg *l;
+	struct path *p;
+
+	mover_location(n);
+	node_count(n, NODE_MOVES);
+	node_event(n, NODE_EV_MOVED, "", "%s", why);
+	memset(&n->registrar.observed, 0, sizeof(n->registrar.observed));
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (l->chan.index == 0 || !l->chan.has_route || l->is_on_trial ||
+	    l->chan.dest[l->chan.number].link != n->link || n->mover.trial == LINK_NONE)
+		leg_moved(l);
+	TAILQ_FOREACH(p, &n->paths, link)
+	if (!p->chan.is_dead)
+		path_moved(p);
+	registrar_moved(n);
+}
+
+static void trial_end(struct node *n)
+{
+	n->mover.trial = LINK_NONE;
+	n->mover.trial_until_ns = 0;
+}
+
+static void trial_begin(struct node *n, uint8_t link)
+{
+	struct leg *l;
+
+	node_count(n, NODE_TRIALS);
+	mover_location(n);
+	n->mover.trial = link;
+	n->mover.trial_until_ns = n->now + TRIAL_NS;
+	TAILQ_FOREACH(l, &n->legs, link)
+	leg_trial(l, link);
+}
+
+static bool has_leg_up(const struct node *n)
+{
+	const struct leg *l;
+
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (l->is_up)
+		return true;
+	return false;
+}
+
+void mover_links(struct node *n, bool has_changed)
+{
+	uint8_t best = link_best(n);
+	bool was_usable = link_is_usable(n, n->link);
+
+	if (best == n->link) {
+		if (n->mover.trial != LINK_NONE && !link_is_usable(n, n->mover.trial))
+			trial_end(n);
+		if (best != LINK_NONE && has_changed)
+			move(n, "address changed");
+		return;
+	}
+	/* The old one still works: the new one must show first that it leads anywhere. */
+	if (was_usable && has_leg_up(n)) {
+		if (n->mover.trial != best)
+			trial_begin(n, best);
+		return;
+	}
+	trial_end(n);
+	n->link = best;
+	if (best != LINK_NONE)
+		move(n, "another link");
+	else
+		registrar_moved(n);
+}
+
+void mover_trial_good(struct node *n, uint8_t link)
+{
+	if (n->mover.trial == LINK_NONE || n->mover.trial != link)
+		return;
+	n->link = link;
+	n->mover.trial_until_ns = 0;
+	move(n, "another link, proven");
+	trial_end(n);
+}
+
+void mover_observed(struct node *n, const char *who)
+{
+	struct leg *l;
+	struct path *p;
+
+	/* A trial or move in flight tells it all itself. */
+	if (n->mover.trial != LINK_NONE)
+		return;
+	mover_location(n);
+	node_count(n, NODE_MOVES);
+	node_event(n, NODE_EV_MOVED, "", "the NAT changed our address, seen by %s", who);
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (l->is_up)
+		leg_update(l);
+	TAILQ_FOREACH(p, &n->paths, link)
+	if (!p->chan.is_dead)
+		path_tell(p);
+	registrar_register(n);
+}
+
+void mover_tell(struct node *n)
+{
+	enum msg_nat nat = mover_nat(n);
+	struct path *p;
+
+	if (nat == n->nat_told)
+		return;
+	n->nat_told = nat;
+	TAILQ_FOREACH(p, &n->paths, link)
+	if (!p->chan.is_dead)
+		path_tell(p);
+	if (nat != NAT_UNKNOWN && registrar_is_registered(n))
+		registrar_register(n);
+}
+
+uint64_t mover_poll(struct node *n)
+{
+	struct mover *mv = &n->mover;
+	uint8_t best;
+
+	if (mv->trial_until_ns != 0 && n->now >= mv->trial_until_ns) {
+		trial_end(n);
+		mv->trial_next_ns = n->now + TRIAL_AGAIN_NS;
+		/* The RS may have moved us there before its answer was lost. */
+		move(n, "the other link led nowhere");
+	}
+	if (mv->trial_next_ns != 0 && n->now >= mv->trial_next_ns) {
+		mv->trial_next_ns = 0;
+		best = link_best(n);
+		if (best != n->link && best != LINK_NONE && mv->trial == LINK_NONE)
+			mover_links(n, false);
+	}
+	if (mv->trial_until_ns != 0)
+		return mv->trial_until_ns;
+	return mv->trial_next_ns != 0 ? mv->trial_next_ns : NODE_NEVER;
+}

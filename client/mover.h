@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef CLIENT_MOVER_H
+#define CLIENT_MOVER_H
+
+/* Decides what a change of links or of the observed address means, and tells everyone. */
+#include "client/node.h"
+
+struct leg;
+
+struct mover {
+	uint8_t trial; /* link that must first carry an answer; LINK_NONE: no trial */
+	uint64_t trial_until_ns, trial_next_ns;
+};
+
+/* Links changed: choose the one to use, move or begin a trial. */
+void mover_links(struct node *n, bool has_changed);
+/* An update or registration over the link on trial was answered. */
+void mover_trial_good(struct node *n, uint8_t link);
+/* The NAT in front of us gave us another address: everyone must know. */
+void mover_observed(struct node *n, const char *who);
+/* Our public address became known (first time) or our NAT class changed: peers may try it. */
+void mover_tell(struct node *n);
+uint64_t mover_poll(struct node *n);
+/* A location number greater than any before; written ahead. */
+uint64_t mover_location(struct node *n);
+enum msg_nat mover_nat(const struct node *n);
+
+#endif
