@@ -210,10 +210,10 @@ int app_run(struct app *app)
 /* What nobody will take any more. */
 static void drain(struct mailbox *mb, struct lcore_stats *st)
 {
-	struct msg m;
+	struct mail m;
 
 	while (mb->ring != NULL && mailbox_take(mb, &m, 1) == 1) {
-		if (!msg_brings_packet(m.type))
+		if (!mail_brings_packet(m.type))
 			continue;
 		st->from_mailbox++;
 		burst_drop(st, m.ptr, DROP_STOPPING);

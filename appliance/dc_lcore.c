@@ -37,12 +37,12 @@ void dc_lcore_destroy(struct dc_lcore *d)
 
 static unsigned int take_mail(struct dc_lcore *d, uint64_t now)
 {
-	struct msg msgs[MAIL_PER_TURN];
+	struct mail msgs[MAIL_PER_TURN];
 	unsigned int n = mailbox_take(&d->app->dc_mb, msgs, MAIL_PER_TURN);
 
 	d->stats.msgs += n;
 	for (unsigned int i = 0; i < n; i++) {
-		if (msg_brings_packet(msgs[i].type))
+		if (mail_brings_packet(msgs[i].type))
 			d->stats.from_mailbox++;
 		d->service.msg(d->service.ctx, &msgs[i], now);
 	}

@@ -17,8 +17,8 @@ struct dc_lcore;
 
 struct dc_service {
 	void *ctx;
-	/* Owns the packet of m afterwards, if m brings one (MSG_DNS, MSG_DC_NTM). */
-	void (*msg)(void *ctx, const struct msg *m, uint64_t now);
+	/* Owns the packet of m afterwards, if m brings one (MAIL_DNS, MAIL_DC_NTM). */
+	void (*msg)(void *ctx, const struct mail *m, uint64_t now);
 	/* Returns the time of the next call it needs, UINT64_MAX for none. */
 	uint64_t (*tick)(void *ctx, uint64_t now);
 	/* The process ends: say so to peers. May be NULL. */

@@ -46,7 +46,7 @@ static void give_back(struct hs_pool *p, const struct job *j)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
 
-	while (mailbox_send(j->done, MSG_DONE, j->kind, j->arg) < 0) {
+	while (mailbox_send(j->done, MAIL_DONE, j->kind, j->arg) < 0) {
 		if (is_stopping(p)) {
 			pthread_mutex_lock(&p->lock);
 			p->queue[p->tail++ % p->slots] = *j;

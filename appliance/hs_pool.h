@@ -20,7 +20,7 @@ struct hs_pool *hs_pool_start(unsigned int threads, uint32_t queue);
 /* Jobs that run are finished, jobs that wait are given to drop(arg) unrun. */
 void hs_pool_stop(struct hs_pool *p, void (*drop)(void *arg));
 
-/* fn(arg) runs on a thread of the pool; then done gets MSG_DONE with `kind` and arg. 0; -ENOBUFS
+/* fn(arg) runs on a thread of the pool; then done gets MAIL_DONE with `kind` and arg. 0; -ENOBUFS
  * when the queue is full: the job was not taken. Any thread.
  */
 int hs_pool_submit(struct hs_pool *p, void (*fn)(void *arg), void *arg, struct mailbox *done,

@@ -14,7 +14,7 @@ int mailbox_init(struct mailbox *mb, const char *name, uint32_t size)
 	mb->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (mb->wake_fd < 0)
 		return -errno;
-	mb->ring = rte_ring_create_elem(name, sizeof(struct msg), rte_align32pow2(size),
+	mb->ring = rte_ring_create_elem(name, sizeof(struct mail), rte_align32pow2(size),
 					SOCKET_ID_ANY, RING_F_MP_HTS_ENQ | RING_F_SC_DEQ);
 	if (mb->ring == NULL) {
 		close(mb->wake_fd);
@@ -33,14 +33,14 @@ void mailbox_fini(struct mailbox *mb)
 	close(mb->wake_fd);
 }
 
-unsigned int mailbox_put(struct mailbox *mb, const struct msg *msgs, unsigned int n)
+unsigned int mailbox_put(struct mailbox *mb, const struct mail *msgs, unsigned int n)
 {
-	return rte_ring_enqueue_burst_elem(mb->ring, msgs, sizeof(struct msg), n, NULL);
+	return rte_ring_enqueue_burst_elem(mb->ring, msgs, sizeof(struct mail), n, NULL);
 }
 
-unsigned int mailbox_take(struct mailbox *mb, struct msg *msgs, unsigned int max)
+unsigned int mailbox_take(struct mailbox *mb, struct mail *msgs, unsigned int max)
 {
-	return rte_ring_dequeue_burst_elem(mb->ring, msgs, sizeof(struct msg), max, NULL);
+	return rte_ring_dequeue_burst_elem(mb->ring, msgs, sizeof(struct mail), max, NULL);
 }
 
 void mailbox_wake(struct mailbox *mb)
@@ -61,7 +61,7 @@ void mailbox_wake(struct mailbox *mb)
 
 int mailbox_send(struct mailbox *mb, uint16_t type, uint32_t arg, void *ptr)
 {
-	struct msg m = {.type = type, .arg = arg, .ptr = ptr};
+	struct mail m = {.type = type, .arg = arg, .ptr = ptr};
 
 	if (mailbox_put(mb, &m, 1) == 0)
 		return -ENOBUFS;

@@ -119,7 +119,7 @@ static void on_wake(void *ctx, int fd)
 {
 }
 
-static void on_hold(void *ctx, const struct msg *m, uint64_t now)
+static void on_hold(void *ctx, const struct mail *m, uint64_t now)
 {
 	struct main_loop *c = ctx;
 
@@ -158,7 +158,7 @@ struct main_loop *main_loop_create(struct app *app)
 		ret = main_loop_fd_add(c, app->control_mb.wake_fd, on_wake, c);
 	if (ret < 0)
 		goto err_destroy;
-	main_loop_msg_set(c, MSG_HOLD, on_hold, c);
+	main_loop_msg_set(c, MAIL_HOLD, on_hold, c);
 	heartbeat_init(&c->heartbeat, app);
 	return c;
 
@@ -179,18 +179,18 @@ void main_loop_destroy(struct main_loop *c)
 
 static unsigned int take_mail(struct main_loop *c, uint64_t now)
 {
-	struct msg msgs[MAIL_PER_TURN];
+	struct mail msgs[MAIL_PER_TURN];
 	unsigned int n = mailbox_take(&c->app->control_mb, msgs, MAIL_PER_TURN);
 
 	c->stats.msgs += n;
 	for (unsigned int i = 0; i < n; i++) {
 		uint16_t type = msgs[i].type;
 
-		if (msg_brings_packet(type))
+		if (mail_brings_packet(type))
 			c->stats.from_mailbox++;
 		if (type < RTE_DIM(c->msg) && c->msg[type].fn != NULL)
 			c->msg[type].fn(c->msg[type].ctx, &msgs[i], now);
-		else if (msg_brings_packet(type))
+		else if (mail_brings_packet(type))
 			burst_drop(&c->stats, msgs[i].ptr, DROP_NO_ROLE);
 	}
 	return n;

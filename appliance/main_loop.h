@@ -17,7 +17,7 @@ struct main_loop;
 enum { MAIN_LOOP_FDS_MAX = 16, MAIN_LOOP_TICKS_MAX = 16, MAIN_LOOP_FAREWELLS_MAX = 8 };
 
 /* Owns the packet in m->ptr afterwards, if m brings one. */
-typedef void (*main_loop_msg_fn)(void *ctx, const struct msg *m, uint64_t now);
+typedef void (*main_loop_msg_fn)(void *ctx, const struct mail *m, uint64_t now);
 /* Called often; returns the time of the next call it needs, UINT64_MAX for none. */
 typedef uint64_t (*main_loop_tick_fn)(void *ctx, uint64_t now);
 typedef void (*main_loop_fd_fn)(void *ctx, int fd);

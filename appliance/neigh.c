@@ -185,7 +185,7 @@ static void resend(struct neigh_table *t, uint32_t idx, struct rte_mbuf *m)
 {
 	pkt_meta(m)->flags |= PKT_UNHELD;
 	pkt_meta(m)->nexthop = idx;
-	if (mailbox_send(t->c.out, MSG_IP, 0, m) < 0)
+	if (mailbox_send(t->c.out, MAIL_IP, 0, m) < 0)
 		burst_drop(t->c.stats, m, DROP_MAILBOX_FULL);
 	else
 		t->c.stats->steered++;

@@ -42,7 +42,7 @@ static void to_linux(struct tap_thread *t, struct rte_mbuf *m)
 
 static unsigned int take_mail(struct tap_thread *t)
 {
-	struct msg msgs[FRAMES_PER_TURN];
+	struct mail msgs[FRAMES_PER_TURN];
 	unsigned int n = mailbox_take(&t->app->tap_mb, msgs, FRAMES_PER_TURN);
 
 	for (unsigned int i = 0; i < n; i++)
@@ -60,7 +60,7 @@ static void from_linux(struct tap_thread *t, struct iface *f, struct rte_mbuf *m
 	m->pkt_len = (uint32_t)len;
 	pkt_meta(m)->iface = f->index;
 	pkt_meta(m)->flags = 0;
-	if (mailbox_send(&w->mailbox, MSG_FRAME, f->index, m) < 0)
+	if (mailbox_send(&w->mailbox, MAIL_FRAME, f->index, m) < 0)
 		burst_drop(&t->stats, m, DROP_MAILBOX_FULL);
 	else
 		t->stats.steered++;

@@ -92,7 +92,7 @@ static int hand_over(struct lcore_stats *st, struct mailbox *to, const struct en
 	meta->dst = *dst;
 	meta->data = 0;
 	meta->data_len = rte_pktmbuf_data_len(m);
-	if (mailbox_send(to, MSG_LINK, 0, m) < 0) {
+	if (mailbox_send(to, MAIL_LINK, 0, m) < 0) {
 		burst_drop(st, m, DROP_MAILBOX_FULL);
 		return -ENOBUFS;
 	}
@@ -113,7 +113,7 @@ int udp_send_mbuf(struct app *app, struct lcore_stats *st, uint16_t worker,
 		return -ENOBUFS;
 	}
 	pkt_meta(m)->nexthop = NEXTHOP_NONE;
-	if (mailbox_send(&app->workers[worker % app->n_workers].mailbox, MSG_IP, 0, m) < 0) {
+	if (mailbox_send(&app->workers[worker % app->n_workers].mailbox, MAIL_IP, 0, m) < 0) {
 		burst_drop(st, m, DROP_MAILBOX_FULL);
 		return -ENOBUFS;
 	}

@@ -4,7 +4,7 @@
 
 /* UDP packets of the control and DC lcores. They own no port: a worker sends for them. What goes to
  * another role of this same process never reaches a wire: the same bytes cross by its mailbox as
- * MSG_LINK, with meta->src, dst and data as if they had been received.
+ * MAIL_LINK, with meta->src, dst and data as if they had been received.
  */
 #include "appliance/pipeline/stats.h"
 #include "common/ip.h"

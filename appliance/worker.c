@@ -16,7 +16,7 @@ enum {
 
 void worker_steer(struct worker *w, struct rte_mbuf *m, uint16_t to)
 {
-	struct msg msg = {.type = MSG_STEER, .arg = w->id, .ptr = m};
+	struct mail msg = {.type = MAIL_STEER, .arg = w->id, .ptr = m};
 
 	if (pkt_meta(m)->flags & PKT_STEERED || to >= w->n_workers || to == w->id) {
 		burst_drop(&w->stats, m, DROP_WRONG_WORKER);
@@ -38,7 +38,7 @@ static void take_call(struct worker *w, struct call *c)
 	if (c->done == NULL)
 		return;
 	/* The asker waits for exactly as many answers as its ring has room for. */
-	(void)mailbox_send(c->done, MSG_DONE, w->id, c);
+	(void)mailbox_send(c->done, MAIL_DONE, w->id, c);
 }
 
 /* A packet that another thread made: find its way unless it brings one. */
@@ -64,21 +64,21 @@ static void take_ip(struct worker *w, struct rte_mbuf *m)
 
 static void take_mail(struct worker *w)
 {
-	struct msg msgs[MAIL_PER_TURN];
+	struct mail msgs[MAIL_PER_TURN];
 	unsigned int n = mailbox_take(&w->mailbox, msgs, MAIL_PER_TURN);
 
 	for (unsigned int i = 0; i < n; i++) {
 		w->stats.msgs++;
-		if (msgs[i].type == MSG_CALL) {
+		if (msgs[i].type == MAIL_CALL) {
 			take_call(w, msgs[i].ptr);
 			continue;
 		}
 		w->stats.from_mailbox++;
-		if (msgs[i].type == MSG_IP)
+		if (msgs[i].type == MAIL_IP)
 			take_ip(w, msgs[i].ptr);
 		else
 			burst_push(&w->stats,
-				   msgs[i].type == MSG_STEER ? &w->lanes.rx : &w->lanes.frame,
+				   msgs[i].type == MAIL_STEER ? &w->lanes.rx : &w->lanes.frame,
 				   msgs[i].ptr);
 	}
 }
@@ -119,11 +119,11 @@ static void sleep_for(struct worker *w, uint64_t ns)
 
 static void drain(struct worker *w)
 {
-	struct msg msg;
+	struct mail msg;
 
 	while (mailbox_take(&w->mailbox, &msg, 1) == 1) {
 		w->stats.msgs++;
-		if (msg.type == MSG_CALL) {
+		if (msg.type == MAIL_CALL) {
 			take_call(w, msg.ptr);
 			continue;
 		}

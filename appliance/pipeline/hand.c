@@ -7,13 +7,13 @@
 static uint16_t hand_over(struct worker *w, struct burst *b, struct mailbox *to,
 			  enum drop_reason full)
 {
-	struct msg msgs[LANE_MAX];
+	struct mail msgs[LANE_MAX];
 	unsigned int taken = 0;
 
 	if (b->n == 0)
 		return 0;
 	for (uint16_t i = 0; i < b->n; i++)
-		msgs[i] = (struct msg){
+		msgs[i] = (struct mail){
 			.type = pkt_meta(b->pkt[i])->msg, .arg = w->id, .ptr = b->pkt[i]};
 	if (to != NULL)
 		taken = mailbox_put(to, msgs, b->n);
@@ -28,7 +28,7 @@ void hand_stage(struct worker *w)
 	struct lanes *l = &w->lanes;
 
 	for (uint16_t i = 0; i < l->local.n; i++)
-		pkt_meta(l->local.pkt[i])->msg = MSG_FRAME;
+		pkt_meta(l->local.pkt[i])->msg = MAIL_FRAME;
 	w->stats.to_control += hand_over(w, &l->control, w->control, DROP_CONTROL_FULL);
 	w->stats.to_dc += hand_over(w, &l->dc, w->dc, DROP_DC_FULL);
 	w->stats.to_tap += hand_over(w, &l->local, w->tap, DROP_TAP_FULL);

@@ -47,7 +47,7 @@ struct pkt_meta {
 	uint8_t proto;		  /* IPPROTO_ of the header at l4 */
 	uint16_t flags;		  /* enum pkt_flag */
 	uint16_t worker;	  /* worker whose own NTM port was hit; WORKER_ANY otherwise */
-	uint16_t msg;		  /* enum msg_type with which hand_stage passes the packet on */
+	uint16_t msg;		  /* enum mail_type with which hand_stage passes the packet on */
 
 	/* Written by the stage that puts the packet into the tx lane. */
 	uint32_t nexthop; /* index for nexthop_get(), from route_lookup() */

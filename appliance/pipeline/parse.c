@@ -225,14 +225,14 @@ static struct verdict to_udp_service(struct worker *w, struct rte_mbuf *m, struc
 	    local_lookup(w->local, &meta->src.ip, NULL) != 0)
 		return drop(DROP_IP_SOURCE);
 	if (port == DNS_PORT) {
-		meta->msg = MSG_DNS;
+		meta->msg = MAIL_DNS;
 		return lane(&l->dc);
 	}
 	meta->worker = port >= w->base_port && port < w->base_port + w->n_workers
 			       ? port - w->base_port
 			       : WORKER_ANY;
 	if (w->has_dc && (port == w->ntm_port || !w->has_rs)) {
-		meta->msg = MSG_DC_NTM;
+		meta->msg = MAIL_DC_NTM;
 		return lane(&l->dc);
 	}
 	return w->has_rs ? lane(&l->ntm) : drop(DROP_NO_ROLE);

@@ -52,7 +52,7 @@ static void to_control(struct worker *w, struct rte_mbuf *m, enum rs_event_type 
 
 static void to_dc(struct worker *w, struct rte_mbuf *m)
 {
-	pkt_meta(m)->msg = MSG_DC_NTM;
+	pkt_meta(m)->msg = MAIL_DC_NTM;
 	burst_push(&w->stats, &w->lanes.dc, m);
 }
 

@@ -56,7 +56,7 @@ static void hold(struct worker *w, struct rte_mbuf *m)
 		burst_drop(&w->stats, m, DROP_NEIGH_PENDING);
 		return;
 	}
-	pkt_meta(m)->msg = MSG_HOLD;
+	pkt_meta(m)->msg = MAIL_HOLD;
 	burst_push(&w->stats, &w->lanes.control, m);
 }
 

@@ -12,11 +12,11 @@
 static void test_order_and_bound(void **state)
 {
 	struct mailbox mb;
-	struct msg m[8];
+	struct mail m[8];
 	unsigned int sent = 0;
 
 	assert_int_equal(mailbox_init(&mb, "t_order", 16), 0);
-	while (mailbox_send(&mb, MSG_CALL, sent, NULL) == 0)
+	while (mailbox_send(&mb, MAIL_CALL, sent, NULL) == 0)
 		sent++;
 	assert_in_range(sent, 15, 16);
 	for (unsigned int got = 0; got < sent;) {
@@ -37,7 +37,7 @@ static void *sender(void *arg)
 	struct mailbox *mb = arg;
 
 	for (unsigned int i = 0; i < EACH;)
-		i += mailbox_send(mb, MSG_CALL, i, NULL) == 0;
+		i += mailbox_send(mb, MAIL_CALL, i, NULL) == 0;
 	return NULL;
 }
 
@@ -46,7 +46,7 @@ static void test_no_wake_lost(void **state)
 {
 	pthread_t thread[SENDERS];
 	struct mailbox mb;
-	struct msg m[32];
+	struct mail m[32];
 	unsigned int got = 0, late = 0;
 
 	assert_int_equal(mailbox_init(&mb, "t_wake", 64), 0);
