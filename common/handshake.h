@@ -132,7 +132,7 @@ void hs_attempt_raise(struct hs_attempts *a, uint64_t greatest);
 enum hs_work { HS_WRITE_1, HS_READ_1, HS_WRITE_2, HS_READ_2 };
 
 /* One handshake at one end. Fill in the fields of a step, hs_job_run() on any thread, read the
- * results. About 6 kB; it points at nothing but its owner.
+ * results. About 5 kB; it points at nothing but its owner.
  */
 struct hs_job {
 	/* in */

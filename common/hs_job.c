@@ -204,7 +204,7 @@ static enum hs_verdict write_2(struct hs_job *j)
 		return HS_LONG;
 
 	wire_build(j->hs2, WIRE_HANDSHAKE_2, j->clear.flags & ~WIRE_SIDE_A, 0, j->clear.peer_index);
-	wire_store(j->hs2 + WIRE_HDR_LEN, WIRE_INDEX_LEN, j->own_index);
+	wire_store(j->hs2 + WIRE_HDR_LEN, WIRE_INDEX_LEN, j->error != 0 ? 0 : j->own_index);
 	noise_set_psk(&j->noise, j->psk);
 	n = noise_write_2(&j->noise, &j->rng, text, w.len, j->hs2 + WIRE_HS2_NOISE,
 			  sizeof(j->hs2) - WIRE_HS2_NOISE);
@@ -239,7 +239,9 @@ static enum hs_verdict read_2(struct hs_job *j)
 		j->peer_index = wire_load(j->hs2 + WIRE_HDR_LEN, WIRE_INDEX_LEN);
 		v = read_payload(j);
 	}
-	if (v == HS_OK && j->error == 0)
+	if (v == HS_OK && j->error != 0)
+		v = j->peer_index == 0 ? HS_OK : HS_BAD_INDEX;
+	else if (v == HS_OK)
 		v = index_is_good(j) ? make_keys(j, &noise, true) : HS_BAD_INDEX;
 	noise_wipe(&noise);
 	return v;

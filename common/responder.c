@@ -222,8 +222,6 @@ static void answer(struct responder *r, uint64_t now, struct hs_job *j, uint16_t
 {
 	j->work = HS_WRITE_2;
 	j->error = error;
-	if (error != 0)
-		j->own_index = 0;
 	if (len > 0)
 		memcpy(j->payload, tlvs, len);
 	j->payload_len = (uint16_t)len;

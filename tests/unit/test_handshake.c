@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/cookie.h"
 #include "common/handshake.h"
 #include "common/msg.h"
 #include "common/seal.h"
+#include "tests/unit/hex.h"
+#include "tests/vectors/handshakes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -174,6 +177,8 @@ static void test_errors(void **state)
 		assert_int_equal(read_2(&e, e.b.hs2, e.b.hs2_len), HS_OK);
 		assert_int_equal(e.a.error, HS_ERROR_STALE);
 		assert_int_equal(e.a.attempt, 99);
+		e.b.hs2[WIRE_HDR_LEN + 3] ^= 1;
+		assert_int_equal(read_2(&e, e.b.hs2, e.b.hs2_len), HS_BAD_INDEX);
 		assert_int_equal(e.a.keys.send.suite, 0);
 		assert_int_equal(e.b.keys.send.suite, 0);
 	}
@@ -322,6 +327,92 @@ static void test_clear_rules(void **state)
 	assert_int_equal(hs_clear_parse(pkt, 512, &c), HS_BAD_HEADER);
 }
 
+/* The state is the ephemeral key that a vector prescribes. */
+static void fill_state(struct rng *r, void *buf, size_t len)
+{
+	assert_int_equal(len, sizeof(r->state));
+	memcpy(buf, r->state, len);
+}
+
+static void vector_job(const struct handshake_row *r, struct hs_job *j, bool is_a)
+{
+	struct hs_path p = {.fqdn_a = "alice.dc1.example", .fqdn_b = "bob.dc1.example"};
+
+	assert_int_equal(ip_parse("240.0.0.1", &p.vip4_a), 0);
+	assert_int_equal(ip_parse("fd00::1", &p.vip6_a), 0);
+	assert_int_equal(ip_parse("240.0.0.2", &p.vip4_b), 0);
+	assert_int_equal(ip_parse("fd00::2", &p.vip6_b), 0);
+	memset(j, 0, sizeof(*j));
+	j->clear.id = r->id;
+	j->clear.peer_index = r->index_a;
+	j->clear.kind = (uint8_t)r->kind;
+	j->clear.suite = (uint8_t)r->suite;
+	j->clear.epoch = (uint8_t)r->epoch;
+	j->clear.flags = wire_flags(true, j->clear.epoch, 0);
+	j->prologue_len = (uint16_t)hs_prologue(&j->clear, &p, j->prologue);
+	memset(j->self.priv, is_a ? 0x11 : 0x22, 32);
+	assert_int_equal(noise_keypair_public(&j->self), 0);
+	memset(j->psk, 0x55, sizeof(j->psk));
+	memset(j->reset_token, is_a ? 0x66 : 0x77, sizeof(j->reset_token));
+	memset(j->rng.state, is_a ? 0x33 : 0x44, sizeof(j->rng.state));
+	j->rng.fill = fill_state;
+	j->own_index = is_a ? r->index_a : r->index_b;
+	j->attempt = 0x0102030405060708;
+}
+
+static void check_hex(const char *hex, const uint8_t *got, size_t len)
+{
+	uint8_t want[WIRE_HS1_MAX];
+
+	assert_int_equal(hex_bytes(hex, want, sizeof(want)), len);
+	assert_memory_equal(got, want, len);
+}
+
+static void check_vector(const struct handshake_row *r)
+{
+	static struct hs_job a, b;
+	size_t len = suite_key_len((uint8_t)r->suite);
+
+	vector_job(r, &a, true);
+	vector_job(r, &b, false);
+	memcpy(a.peer_key, b.self.pub, 32);
+	a.work = HS_WRITE_1;
+	a.payload_len = (uint16_t)hex_bytes(r->tlvs_1, a.payload, sizeof(a.payload));
+	hs_job_run(&a);
+	assert_int_equal(a.verdict, HS_OK);
+	if (r->id == WIRE_ID_NONE)
+		cookie_write_macs(b.self.pub, NULL, a.hs1, a.hs1_len);
+	check_hex(r->handshake_1, a.hs1, a.hs1_len);
+
+	assert_int_equal(hs_clear_parse(a.hs1, a.hs1_len, &b.clear), HS_OK);
+	b.work = HS_READ_1;
+	b.hs1_len = (uint16_t)hex_bytes(r->handshake_1, b.hs1, sizeof(b.hs1));
+	hs_job_run(&b);
+	assert_int_equal(b.verdict, HS_OK);
+	b.work = HS_WRITE_2;
+	b.payload_len = (uint16_t)hex_bytes(r->tlvs_2, b.payload, sizeof(b.payload));
+	hs_job_run(&b);
+	assert_int_equal(b.verdict, HS_OK);
+	check_hex(r->handshake_2, b.hs2, b.hs2_len);
+
+	a.work = HS_READ_2;
+	a.hs2_len = (uint16_t)hex_bytes(r->handshake_2, a.hs2, sizeof(a.hs2));
+	hs_job_run(&a);
+	assert_int_equal(a.verdict, HS_OK);
+	check_hex(r->key_a, a.keys.send.key, len);
+	check_hex(r->iv_a, a.keys.send.iv, 12);
+	check_hex(r->key_b, a.keys.recv.key, len);
+	check_hex(r->iv_b, a.keys.recv.iv, 12);
+	check_hex(r->key_a, b.keys.recv.key, len);
+	check_hex(r->key_b, b.keys.send.key, len);
+}
+
+static void test_vectors(void **state)
+{
+	for (size_t i = 0; i < sizeof(handshake_rows) / sizeof(handshake_rows[0]); i++)
+		check_vector(&handshake_rows[i]);
+}
+
 static void test_attempts(void **state)
 {
 	struct hs_attempts a = {.offset_ns = 1000};
@@ -341,10 +432,11 @@ static void test_attempts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_kinds),	 cmocka_unit_test(test_payload_is_msg),
-		cmocka_unit_test(test_errors),		 cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_told_differently), cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_clear_rules),	 cmocka_unit_test(test_attempts),
+		cmocka_unit_test(test_vectors),	       cmocka_unit_test(test_all_kinds),
+		cmocka_unit_test(test_payload_is_msg), cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_mutations),      cmocka_unit_test(test_told_differently),
+		cmocka_unit_test(test_sizes),	       cmocka_unit_test(test_clear_rules),
+		cmocka_unit_test(test_attempts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
