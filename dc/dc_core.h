@@ -54,10 +54,9 @@ struct dc_write {
 };
 
 enum dc_table {
-	DC_TABLE_META,	  /* format, attempt step, number of the last RS */
-	DC_TABLE_NODE,	  /* name -> enrolment of a node */
-	DC_TABLE_RS,	  /* name -> enrolment of a relay server */
-	DC_TABLE_TOKEN,	  /* TOKEN_ID -> join token */
+	DC_TABLE_META,	  /* attempt step; what the shell keeps (own key, secrets, prefixes) */
+	DC_TABLE_NODE,	  /* name -> enrolment of a node, its join token with it */
+	DC_TABLE_RS,	  /* name -> the same of a relay server */
 	DC_TABLE_BINDING, /* node name, index -> general host: survives for the quarantine's sake */
 	DC_TABLE_COUNT,
 };
