@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 
-from . import build, capture, product, topo
+from . import build, capture, procs, product, topo
 from .demo_capture import step_captures
 from .demo_moves import step_move, step_optimise
 from .demo_paths import (step_direct, step_enrol, step_general_host, step_iperf, step_ping)
@@ -13,8 +13,7 @@ from .demo_tools import Demo, StepError
 from .procs import LabError
 from .state import Lab
 
-# A lab's own name, so that a lab somebody works with is never in the way.
-NAME = os.environ.get("NTM_LAB", "demo")
+NAME = "ntm-demo"
 WATCHED = ("A", "B", "C", "carol")  # whose outside links are recorded from the first packet on
 
 STEPS = (
@@ -29,8 +28,22 @@ STEPS = (
 )
 
 
+def _choose_lab():
+    """The usual name, unless another demo runs under it now; what an earlier one left is removed."""
+    lab = Lab(os.environ.get("NTM_LAB", NAME))
+    if lab.is_up():
+        if procs.is_alive(lab.data.get("owner")) or procs.is_alive(lab.data.get("demo")):
+            return Lab(f"{NAME}-{os.getpid()}")
+        if "demo" not in lab.data:
+            raise LabError(f"'{lab.name}' is the name of somebody's lab; choose another by NTM_LAB")
+        lab.remove()
+    return lab
+
+
 def _up(lab, topology):
     build.up(lab, topology, bare=True)
+    lab.data["demo"] = {"pid": os.getpid(), "start": procs.start_time(os.getpid())}
+    lab.save()
     for net in WATCHED:
         capture.start(lab, topology, net, lab.path(f"outside-{net}.pcap"), snaplen=256)
     product.start_appliances(lab, topology)
@@ -89,18 +102,14 @@ def main():
 
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGHUP, interrupted)
-    lab, rows, broken = Lab(NAME), [], None
+    rows, broken, lab = [], None, None
     keep = os.environ.get("KEEP", "") not in ("", "0")
     started = time.monotonic()
-    ours = False
     try:
         topology = topo.Topology(topo.find("demo"))
+        lab = _choose_lab()
         demo = Demo(lab, topology)
         try:
-            if lab.is_up():
-                raise LabError(f"lab '{lab.name}' is up; end it (lab/lab --name {lab.name} down) "
-                               "or choose another name with NTM_LAB")
-            ours = True
             _up(lab, topology)
         except (LabError, OSError) as e:
             broken = f"the lab did not come up: {e}"
@@ -108,13 +117,13 @@ def main():
             rows.append(_run_step(number, title, step, demo, broken))
         _table(rows)
         ok = all(r[2] for r in rows)
-        if not ok and ours and not broken:
+        if not ok and not broken:
             _explain(lab)
         print(f"\n{sum(r[2] for r in rows)} of {len(rows)} steps hold, "
               f"{time.monotonic() - started:.0f} s")
-        if keep and ours:
+        if keep and not broken:
             _keep(lab)
-            ours = False
+            lab = None
         return 0 if ok else 1
     except LabError as e:
         print(f"demo: {e}", file=sys.stderr)
@@ -123,6 +132,6 @@ def main():
         print("demo: interrupted", file=sys.stderr)
         return 130
     finally:
-        if ours:
+        if lab:
             demo.close()
             lab.remove()

@@ -24,6 +24,11 @@ def _register_all(demo):
     return out
 
 
+def _nat(demo, node):
+    nat = demo.ctl(node, "status").get("nat")
+    return nat if nat != "unknown" else None
+
+
 def _same_vips(demo, what):
     after = _register_all(demo)
     for node, vips in demo.vips.items():
@@ -46,7 +51,7 @@ def step_enrol(demo):
     need(len({v[0] for v in demo.vips.values()}) == len(demo.vips), "a VIPv4 was given twice")
     for node, behind in (("alice", True), ("bob", True), ("carol", False)):
         nat = demo.wait(f"NAT detection of {node}",
-                        lambda n=node: demo.ctl(n, "status").get("nat"), 10)
+                        lambda n=node: _nat(demo, n), 10)
         need((nat != "none") == behind, f"{node} takes its NAT for '{nat}'")
     restart(demo, "alice", "ntmd")
     _same_vips(demo, "a restart of alice")
