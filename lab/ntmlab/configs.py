@@ -61,16 +61,21 @@ def appliance(lab, topo, name):
             "zone": zone_of(topo, name),
             "store": lab.make_dir("nodes", name, "store"),
             "pool4": t["vip4"], "pool6": t["vip6"],
-            "relay_names": [f"{h}.{topo.hosts_zone}" for h, v in topo.hosts.items()
-                            if v.get("relay")],
+            "relay_names": _relayed(topo),
             "resolver": str(resolver_ip(topo)),
         }
     return conf
 
 
 def node(lab, topo, name, join):
-    """Configuration of an ntmd, with the join string that `ntmctl node add` gave."""
+    """Configuration of an ntmd, with the join line that `ntmctl node add` gave."""
     return {
         "join": join,
         "state_dir": lab.make_dir("nodes", name, "state"),
+        "relay": {"names": _relayed(topo)},
     }
+
+
+def _relayed(topo):
+    """General hosts whose connections shall survive moves."""
+    return [f"{h}.{topo.hosts_zone}" for h, v in topo.hosts.items() if v.get("relay")]

@@ -18,6 +18,12 @@ def _is_ntm(payload):
             and payload[1] & 7 == 0)
 
 
+def _is_mld(frame):
+    """Joining the groups that ND asks in (RFC 4861, 7.2.1), behind its hop-by-hop option."""
+    at = 54 + (frame[55] + 1) * 8
+    return frame[54] == 58 and len(frame) > at and frame[at] in (130, 131, 132, 143)
+
+
 def classify(frame, general, resolver):
     """What one frame is, in a word; "web2" and "dns" by address."""
     kind, = struct.unpack_from("!H", frame, 12)
@@ -31,7 +37,7 @@ def classify(frame, general, resolver):
     elif kind == 0x86dd and len(frame) >= 54:
         proto, start = frame[20], 54
         ends = {ipaddress.ip_address(frame[22:38]), ipaddress.ip_address(frame[38:54])}
-        if proto == 58 and 133 <= frame[54] <= 137:
+        if proto == 58 and 133 <= frame[54] <= 137 or proto == 0 and _is_mld(frame):
             return "nd"
     else:
         return f"ethertype {kind:#x}"
