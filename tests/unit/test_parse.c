@@ -347,6 +347,14 @@ static int setup(void **state)
 	return w->pool == NULL || w->local == NULL ? -1 : 0;
 }
 
+static int teardown(void **state)
+{
+	local_destroy(w->local);
+	rte_mempool_free(w->pool);
+	rte_free(w);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,5 +364,5 @@ int main(void)
 	};
 
 	eal_start();
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
