@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/dns_msg.h"
 #include "common/bytes.h"
-#include "common/dns_rdata.h"
 
 #include <errno.h>
 #include <string.h>
 
-enum { EDNS_DO = 0x8000, RR_FIXED_LEN = 10 };
+enum { EDNS_DO = 0x8000 };
 
 static int question_read(const uint8_t *msg, size_t len, struct dns_question *q)
 {
@@ -62,66 +61,6 @@ bool dns_reply_matches(const uint8_t *msg, size_t len, uint16_t id, const struct
 		return (flags & DNS_FLAG_RCODE) != 0 && (flags & DNS_FLAG_RCODE) != DNS_NXDOMAIN;
 	return question_read(msg, len, &got) == 0 && got.type == q->type && got.class == q->class &&
 	       dns_name_equal(&got.name, &q->name);
-}
-
-int dns_rr_walk_init(struct dns_rr_walk *w, const uint8_t *msg, size_t len)
-{
-	if (len < DNS_HEADER_LEN || load_be16(msg + 4) > 1)
-		return -EBADMSG;
-	w->msg = msg;
-	w->len = len;
-	w->off = DNS_HEADER_LEN;
-	for (int i = 0; i < DNS_SECTIONS; i++)
-		w->left[i] = load_be16(msg + 6 + 2 * i);
-	if (load_be16(msg + 4) == 0)
-		return 0;
-	if (dns_name_read(msg, len, &w->off, false, NULL) < 0 || len - w->off < 4)
-		return -EBADMSG;
-	w->off += 4;
-	return 0;
-}
-
-int dns_rr_next(struct dns_rr_walk *w, struct dns_rr *rr)
-{
-	const uint8_t *p;
-	int sec = DNS_ANSWER;
-
-	while (sec < DNS_SECTIONS && w->left[sec] == 0)
-		sec++;
-	if (sec == DNS_SECTIONS)
-		return 0;
-	if (dns_name_read(w->msg, w->len, &w->off, true, &rr->owner) < 0 ||
-	    w->len - w->off < RR_FIXED_LEN)
-		return -EBADMSG;
-	p = w->msg + w->off;
-	rr->section = (enum dns_section)sec;
-	rr->type = load_be16(p);
-	rr->class = load_be16(p + 2);
-	rr->ttl = load_be32(p + 4);
-	rr->rdlen = load_be16(p + 8);
-	rr->rdata = w->off + RR_FIXED_LEN;
-	if (rr->rdlen > w->len - rr->rdata)
-		return -EBADMSG;
-	w->off = rr->rdata + rr->rdlen;
-	w->left[sec]--;
-	return 1;
-}
-
-bool dns_rr_shows_addr(const struct dns_rr *rr)
-{
-	return rr->type == DNS_A || rr->type == DNS_AAAA || rr->type == DNS_SVCB ||
-	       rr->type == DNS_HTTPS;
-}
-
-bool dns_reply_valid(const uint8_t *msg, size_t len)
-{
-	struct dns_rr_walk w;
-	struct dns_rr rr;
-	int ret = dns_rr_walk_init(&w, msg, len);
-
-	for (ret = ret == 0 ? 1 : ret; ret > 0;)
-		ret = dns_rr_next(&w, &rr);
-	return ret == 0;
 }
 
 /* The CNAME of owner in the answer section, if it has one. */

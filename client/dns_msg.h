@@ -7,6 +7,7 @@
  *
  * Pure, any thread.
  */
+#include "common/dns_rr.h"
 #include "common/dns_writer.h"
 #include "common/ip.h"
 
@@ -34,32 +35,6 @@ int dns_request_read(const uint8_t *msg, size_t len, struct dns_request *r);
 
 /* Is msg a response to this question asked under this id? Errors may come without a question. */
 bool dns_reply_matches(const uint8_t *msg, size_t len, uint16_t id, const struct dns_question *q);
-
-struct dns_rr {
-	enum dns_section section;
-	uint16_t type;
-	uint16_t class;
-	uint32_t ttl;
-	size_t rdata; /* offset in the message */
-	uint16_t rdlen;
-	struct dns_name owner;
-};
-
-struct dns_rr_walk {
-	const uint8_t *msg;
-	size_t len;
-	size_t off;
-	uint16_t left[DNS_SECTIONS];
-};
-
-/* Begin behind the question. -EBADMSG. */
-int dns_rr_walk_init(struct dns_rr_walk *w, const uint8_t *msg, size_t len);
-/* 1 with a record, 0 at the end, -EBADMSG. */
-int dns_rr_next(struct dns_rr_walk *w, struct dns_rr *rr);
-/* Of a type that tells addresses: A, AAAA, and SVCB and HTTPS by their hints. */
-bool dns_rr_shows_addr(const struct dns_rr *rr);
-/* Walk it once: is every record whole? */
-bool dns_reply_valid(const uint8_t *msg, size_t len);
 
 /* The CNAMEs that lead from a question to the name whose records answer it. */
 enum { DNS_CHAIN_LEN_MAX = 1024, DNS_CHAIN_HOPS_MAX = 16 };

@@ -6,7 +6,7 @@
  *
  * Pure; no allocation, no system call. A writer and its buffer belong to one thread.
  */
-#include "common/dns_name.h"
+#include "common/dns_rr.h"
 
 enum {
 	DNS_OPT_LEN = 11, /* without options */
@@ -14,8 +14,6 @@ enum {
 	DNS_UDP_MAX = 1232, /* fits an IPv6 minimum MTU with room to spare */
 	DNS_WRITER_SEEN_MAX = 32,
 };
-
-enum dns_section { DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL, DNS_SECTIONS };
 
 /* pos never passes limit. seen[] are names in the message that a pointer may aim at. */
 struct dns_writer {
