@@ -124,7 +124,7 @@ static int ask(struct node *n, struct direction *d)
 		m->peer_vip = d->vip;
 		node_count(n, NODE_DIRECTIONS_VIP);
 	}
-	link_candidates(n, m);
+	link_candidates(n, m, true);
 	node_count(n, NODE_DIRECTIONS);
 	return chan_request(&n->registrar.chan, m, NULL, asked_done, d);
 }

@@ -130,16 +130,20 @@ static void add_link(const struct node *n, struct msg *m, uint8_t number)
 	}
 }
 
-void link_candidates(const struct node *n, struct msg *m)
+void link_candidates(const struct node *n, struct msg *m, bool is_for_dc)
 {
 	const struct leg *home = leg_home(n);
 
 	m->candidates_n = 0;
 	if (n->link != LINK_NONE)
 		add_link(n, m, n->link);
+	/* The DC knows what it sees, and decides by what is our own. */
+	if (is_for_dc)
+		home = NULL;
 	if (home != NULL)
 		add(m, CANDIDATE_RS, n->link, &home->observed);
-	add(m, CANDIDATE_DC, n->link, &n->registrar.observed);
+	if (!is_for_dc)
+		add(m, CANDIDATE_DC, n->link, &n->registrar.observed);
 	for (uint8_t i = 0; i < NODE_LINKS_MAX; i++)
 		if (i != n->link)
 			add_link(n, m, i);

@@ -25,7 +25,7 @@ bool link_is_own(const struct node *n, const struct endpoint *ep);
 bool link_is_on_link(const struct node *n, uint8_t number, const struct ip_addr *ip);
 uint16_t link_mtu(const struct node *n, uint8_t number);
 
-/* Own candidates: local, as the RS sees us, as the DC sees us. */
-void link_candidates(const struct node *n, struct msg *m);
+/* Own candidates: local ones; for a peer also what RS and DC see. */
+void link_candidates(const struct node *n, struct msg *m, bool is_for_dc);
 
 #endif

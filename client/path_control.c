@@ -69,7 +69,7 @@ void path_tell(struct path *p)
 	m->has = HAS(LOCATION) | HAS(NAT);
 	m->location = n->location;
 	m->nat = mover_nat(n);
-	link_candidates(n, m);
+	link_candidates(n, m, false);
 	p->update_out = true;
 	if (chan_request(&p->chan, m, control_resend_move_ms, update_done, &p->tag_update) < 0)
 		p->update_out = false;

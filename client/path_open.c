@@ -81,7 +81,7 @@ static void fill(struct path *p, struct msg *m)
 	m->location = n->location;
 	m->mtu = n->conf.mtu;
 	m->nat = mover_nat(n);
-	link_candidates(n, m);
+	link_candidates(n, m, false);
 }
 
 /* With as many candidates as fit; they stand in the order of their worth. */

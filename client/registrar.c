@@ -243,7 +243,7 @@ void registrar_register(struct node *n)
 	for (uint8_t s = 0; s < 8 && m->suites_n < MSG_SUITES_MAX; s++)
 		if ((n->conf.suites >> s & 1) != 0)
 			m->suites[m->suites_n++] = s;
-	link_candidates(n, m);
+	link_candidates(n, m, true);
 	if (r->state != REGISTRAR_REGISTERED)
 		r->state = REGISTRAR_REGISTERING;
 	if (chan_request(&r->chan, m, control_resend_move_ms, register_done, &r->tag_register) == 0)
