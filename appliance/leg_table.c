@@ -14,7 +14,7 @@
 _Static_assert(sizeof(struct leg) == 64, "a leg is one cache line");
 _Static_assert(sizeof(struct leg_way) == 32, "two ways to a cache line");
 _Static_assert(sizeof(struct leg_key) == 64, "an epoch is one cache line");
-_Static_assert(sizeof(struct subscriber) <= 128, "a subscriber is two cache lines");
+_Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
 _Static_assert((int)AEAD_KEY_BYTES == LEG_KEY_BYTES / 2, "expanded keys of one direction");
 
 enum { WAY_SPARE = 64 };
@@ -205,10 +205,7 @@ static int subscriber_take(struct leg_table *t, const struct rs_dp_leg *leg, uin
 	ret = idx_pool_take(&t->subscriber_pool, number);
 	if (ret < 0)
 		return ret;
-	t->subscribers[*number] = (struct subscriber){
-		.worker = leg->worker,
-		.serial = t->subscribers[*number].serial + 1,
-	};
+	t->subscribers[*number] = (struct subscriber){.worker = (uint8_t)leg->worker};
 	return 0;
 }
 
@@ -393,6 +390,7 @@ static int way_change(struct leg_table *t, struct leg *leg, const struct leg_way
 	if (ret < 0)
 		return ret;
 	t->ways[way] = *to;
+	t->ways[way].route_gen = 0;
 	way_publish(t, leg, way);
 	return 0;
 }

@@ -13,6 +13,7 @@
  * expanded keys + 264 replay window = 2,536 bytes.
  */
 #include "appliance/idx_pool.h"
+#include "appliance/nat_pool.h"
 #include "appliance/rs_dp.h"
 #include "common/replay.h"
 #include "common/wire.h"
@@ -59,14 +60,15 @@ struct leg {
 	_Atomic uint32_t rebind_ms; /* owner: of the last RS_EV_REBIND */
 } __rte_aligned(64);
 
-/* Where the node is; never changed once it is published. */
+/* Where the node is; but for the kept next hop never changed once it is published. */
 struct leg_way {
 	struct endpoint peer;
 	uint16_t local;
 	uint16_t mtu;  /* outer bytes, 0: of the link */
 	uint8_t route; /* that the worker seals with: 0 or 2 */
 	bool limited;  /* by the leg's credit */
-	uint8_t pad[8];
+	/* Owner: kept look-up of the peer's next hop and the generation it is of. */
+	_Atomic uint32_t route_gen, nexthop;
 };
 
 /* Data towards an address that is not proven; by slot. Workers of all paths of the leg take from it,
@@ -99,14 +101,15 @@ enum key_flag {
  */
 struct subscriber {
 	_Atomic uint32_t leg; /* control: slot + 1 of the leg to seal for; 0: none */
-	uint16_t worker;
-	uint16_t legs;	   /* control: how many name it */
-	uint32_t serial;   /* control: grows with each use of the entry */
-	uint32_t mappings; /* owner, as all below */
-	uint32_t first_mapping;
-	uint32_t first_pool; /* pool address of its mappings (paired pooling), + 1, by family */
-	uint32_t first_pool6;
-	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, last_rx_ns;
+	uint8_t worker;
+	uint8_t legs; /* control: how many name it */
+	uint16_t pad;
+	_Atomic uint16_t
+		flows; /* owner, as all below; control waits for 0 before it is used again */
+	uint16_t mappings;
+	uint32_t last_rx_tick;
+	struct nat_share share[2]; /* IPv6, IPv4 */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 } __rte_aligned(64);
 
 /* Expanded keys: the AEAD engine's own layout, both directions in one entry. */

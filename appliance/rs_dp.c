@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/rs_dp.h"
 
+#include "appliance/aead.h"
 #include "appliance/rs_worker.h"
 #include "appliance/table_mem.h"
 #include "common/rng.h"
 
 #include <rte_mbuf.h>
+#include <rte_rcu_qsbr.h>
 #include <rte_ring_elem.h>
 
 #include <errno.h>
@@ -34,6 +36,21 @@ static struct rte_ring *event_ring_create(uint32_t entries)
 	return r;
 }
 
+/* What a worker needs for general hosts. */
+static int nat_part_create(struct rs_dp *dp, const struct rs_dp_config *cfg, struct rs_worker *w)
+{
+	uint64_t secret[2];
+
+	rng_fill(cfg->rng, secret, sizeof(secret));
+	w->nat = nat_create(&cfg->nat, dp->legs, &dp->bindings, w->id, dp->n_workers, secret);
+	if (w->nat == NULL)
+		return -errno;
+	w->frags_node = frag_table_create(&cfg->frag);
+	w->frags_gn = frag_table_create(&cfg->frag);
+	w->scratch = table_mem_alloc(RS_SCRATCH);
+	return w->frags_node == NULL || w->frags_gn == NULL || w->scratch == NULL ? -ENOMEM : 0;
+}
+
 static int worker_create(struct rs_dp *dp, const struct rs_dp_config *cfg, uint16_t id)
 {
 	struct rs_worker *w = &dp->workers[id];
@@ -48,16 +65,53 @@ static int worker_create(struct rs_dp *dp, const struct rs_dp_config *cfg, uint1
 		if (w->events[c] == NULL)
 			return -ENOMEM;
 	}
-	return 0;
+	w->aead = aead_create(AEAD_BEST);
+	if (w->aead == NULL)
+		return -errno;
+	return cfg->nat.n_ranges > 0 ? nat_part_create(dp, cfg, w) : 0;
+}
+
+/* The last leg went: no new flows from here on. The number itself is in use until the old ones have
+ * ended, which the owner notices at their next visit, for they have no binding any more.
+ */
+static void subscriber_gone(void *ctx, uint32_t subscriber)
+{
+	struct rs_dp *dp = ctx;
+
+	binding_del_all(&dp->bindings, subscriber);
+	dp->gone[dp->n_gone++] = (struct rs_gone){
+		.subscriber = subscriber,
+		.token = dp->qsbr != NULL ? rte_rcu_qsbr_start(dp->qsbr) : 0,
+	};
+}
+
+static void gone_reclaim(struct rs_dp *dp)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < dp->n_gone; i++) {
+		const struct rs_gone g = dp->gone[i];
+		const struct subscriber *s = &dp->legs->subscribers[g.subscriber];
+
+		if ((dp->qsbr == NULL || rte_rcu_qsbr_check(dp->qsbr, g.token, false) == 1) &&
+		    atomic_load_explicit(&s->flows, memory_order_acquire) == 0)
+			leg_table_subscriber_free(dp->legs, g.subscriber);
+		else
+			dp->gone[kept++] = g;
+	}
+	dp->n_gone = kept;
 }
 
 static int tables_create(struct rs_dp *dp, const struct rs_dp_config *cfg)
 {
+	uint64_t secret[2];
 	struct relay_table_config paths = {.paths_max = cfg->paths_max, .qsbr = cfg->qsbr};
 	struct leg_table_config legs = {
 		.legs_max = cfg->legs_max,
 		.keys_max = cfg->keys_max ? cfg->keys_max : 2 * cfg->legs_max,
 		.qsbr = cfg->qsbr,
+		.subscriber_gone = subscriber_gone,
+		.ctx = dp,
 	};
 
 	rng_fill(cfg->rng, paths.secret, sizeof(paths.secret));
@@ -69,15 +123,44 @@ static int tables_create(struct rs_dp *dp, const struct rs_dp_config *cfg)
 	if (dp->path_ctl == NULL)
 		return -ENOMEM;
 	dp->legs = leg_table_create(&legs);
-	return dp->legs == NULL ? -errno : 0;
+	if (dp->legs == NULL)
+		return -errno;
+	dp->gone = calloc(cfg->legs_max, sizeof(*dp->gone));
+	if (dp->gone == NULL)
+		return -ENOMEM;
+	rng_fill(cfg->rng, secret, sizeof(secret));
+	return binding_table_init(&dp->bindings, RTE_MAX(cfg->bindings_max, 1u), cfg->legs_max,
+				  cfg->qsbr, secret);
 }
 
-struct rs_dp *rs_dp_create(const struct rs_dp_config *cfg)
+/* Zero means the default, field by field. */
+static void config_fill(struct rs_dp_config *c)
 {
+	struct nat_config d;
+
+	nat_config_default(&d);
+	c->nat.flows_max = c->nat.flows_max ? c->nat.flows_max : d.flows_max;
+	c->nat.subscriber_ports =
+		c->nat.subscriber_ports ? c->nat.subscriber_ports : d.subscriber_ports;
+	c->nat.subscriber_flows =
+		c->nat.subscriber_flows ? c->nat.subscriber_flows : d.subscriber_flows;
+	c->nat.udp_ns = c->nat.udp_ns ? c->nat.udp_ns : d.udp_ns;
+	c->nat.tcp_open_ns = c->nat.tcp_open_ns ? c->nat.tcp_open_ns : d.tcp_open_ns;
+	c->nat.tcp_half_ns = c->nat.tcp_half_ns ? c->nat.tcp_half_ns : d.tcp_half_ns;
+	c->nat.icmp_ns = c->nat.icmp_ns ? c->nat.icmp_ns : d.icmp_ns;
+	c->key_soft_packets = c->key_soft_packets ? c->key_soft_packets : KEY_SOFT_PACKETS;
+	c->key_hard_packets = c->key_hard_packets ? c->key_hard_packets : KEY_HARD_PACKETS;
+}
+
+struct rs_dp *rs_dp_create(const struct rs_dp_config *config)
+{
+	struct rs_dp_config full = *config, *cfg = &full;
 	struct rs_dp *dp;
 	int ret = -ENOMEM;
 
-	if (cfg->n_workers == 0 || cfg->n_workers > RS_WORKERS_MAX) {
+	config_fill(cfg);
+	if (cfg->n_workers == 0 || cfg->n_workers > RS_WORKERS_MAX ||
+	    cfg->n_inner > RS_PREFIXES_MAX || cfg->n_refused > RS_PREFIXES_MAX) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -87,6 +170,12 @@ struct rs_dp *rs_dp_create(const struct rs_dp_config *cfg)
 	dp->n_workers = cfg->n_workers;
 	dp->paths_max = cfg->paths_max;
 	dp->qsbr = cfg->qsbr;
+	dp->key_soft_packets = cfg->key_soft_packets;
+	dp->key_hard_packets = cfg->key_hard_packets;
+	memcpy(dp->inner, cfg->inner, sizeof(dp->inner));
+	memcpy(dp->refused, cfg->refused, sizeof(dp->refused));
+	dp->n_inner = cfg->n_inner;
+	dp->n_refused = cfg->n_refused;
 	dp->workers = calloc(cfg->n_workers, sizeof(*dp->workers));
 	if (dp->workers == NULL)
 		goto err_destroy;
@@ -116,6 +205,13 @@ static void worker_destroy(struct rs_dp *dp, struct rs_worker *w)
 	table_mem_free(w->path_count, (size_t)dp->paths_max * sizeof(*w->path_count));
 	for (int c = 0; c < RS_CLASSES; c++)
 		free(w->events[c]);
+	for (int i = 0; i < RS_PARTS; i++)
+		rte_pktmbuf_free(w->parts[i].m);
+	frag_table_destroy(w->frags_node);
+	frag_table_destroy(w->frags_gn);
+	table_mem_free(w->scratch, RS_SCRATCH);
+	nat_destroy(w->nat);
+	aead_destroy(w->aead);
 }
 
 void rs_dp_destroy(struct rs_dp *dp)
@@ -128,6 +224,8 @@ void rs_dp_destroy(struct rs_dp *dp)
 			worker_destroy(dp, &dp->workers[i]);
 	}
 	leg_table_destroy(dp->legs);
+	binding_table_fini(&dp->bindings);
+	free(dp->gone);
 	table_mem_free(dp->path_ctl, (size_t)dp->paths_max * sizeof(*dp->path_ctl));
 	relay_table_destroy(dp->paths);
 	free(dp->workers);
@@ -143,6 +241,8 @@ void rs_dp_housekeep(struct rs_dp *dp, uint64_t now)
 {
 	relay_table_reclaim(dp->paths);
 	leg_table_reclaim(dp->legs);
+	idx_pool_reclaim(&dp->bindings.pool);
+	gone_reclaim(dp);
 }
 
 /* ---- own endpoints ---- */
@@ -317,7 +417,7 @@ int rs_dp_leg_stats(const struct rs_dp *dp, uint64_t index, struct rs_dp_leg_sta
 		.rx_bytes = s->rx_bytes,
 		.tx_packets = s->tx_packets,
 		.tx_bytes = s->tx_bytes,
-		.last_rx_ns = s->last_rx_ns,
+		.last_rx_ns = (uint64_t)s->last_rx_tick << NAT_TICK_SHIFT,
 		.mappings = s->mappings,
 	};
 	return 0;
@@ -326,4 +426,63 @@ int rs_dp_leg_stats(const struct rs_dp *dp, uint64_t index, struct rs_dp_leg_sta
 uint32_t rs_dp_leg_count(const struct rs_dp *dp)
 {
 	return dp->legs->count;
+}
+
+/* ---- bindings ---- */
+
+static bool is_in(const struct ip_prefix *p, unsigned int n, const struct ip_addr *ip)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		if (prefix_contains(&p[i], ip))
+			return true;
+	}
+	return false;
+}
+
+static bool is_pool(const struct rs_dp *dp, const struct ip_addr *ip)
+{
+	const struct nat *n = dp->workers[0].nat;
+
+	return n != NULL && nat_pool_addr_find(n->pool, ip) >= 0;
+}
+
+static bool is_own(const struct rs_dp *dp, const struct ip_addr *ip)
+{
+	for (unsigned int i = 0; i < rs_dp_local_count(dp); i++) {
+		if (ip_equal(&dp->locals[i].ep.ip, ip))
+			return true;
+	}
+	return false;
+}
+
+bool rs_dp_destination_allowed(const struct rs_dp *dp, const struct ip_addr *rip_gn)
+{
+	/* An address of the pool leads to another node, by way of its mapping (hairpin), and can do
+	 * so where the pool shares the box's own address too: such packets never reach the kernel.
+	 */
+	if (is_pool(dp, rip_gn))
+		return !dp->workers[0].nat->cfg.refuse_hairpin;
+	if (!ip_is_unicast(rip_gn) || is_own(dp, rip_gn) ||
+	    is_in(dp->refused, dp->n_refused, rip_gn))
+		return false;
+	return ip_is_global_unicast(rip_gn) || is_in(dp->inner, dp->n_inner, rip_gn);
+}
+
+int rs_dp_binding_add(struct rs_dp *dp, uint64_t index, uint32_t number,
+		      const struct ip_addr *vip_gn, const struct ip_addr *rip_gn)
+{
+	const struct leg *leg = leg_table_find(dp->legs, index);
+
+	if (leg == NULL)
+		return -ENOENT;
+	if (!rs_dp_destination_allowed(dp, rip_gn))
+		return -EPERM;
+	return binding_add(&dp->bindings, leg->subscriber, number, vip_gn, rip_gn);
+}
+
+int rs_dp_binding_del(struct rs_dp *dp, uint64_t index, uint32_t number)
+{
+	const struct leg *leg = leg_table_find(dp->legs, index);
+
+	return leg == NULL ? -ENOENT : binding_del(&dp->bindings, leg->subscriber, number);
 }

@@ -2,6 +2,7 @@
 #include "appliance/worker.h"
 #include "appliance/app.h"
 #include "appliance/config.h"
+#include "appliance/rs_worker.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -90,8 +91,10 @@ struct handed {
 
 static void wake_receivers(struct worker *w, struct handed *h)
 {
-	if (h->control != w->stats.to_control)
+	if (h->control != w->stats.to_control || (w->rs != NULL && w->rs->event_put))
 		mailbox_wake(w->control);
+	if (w->rs != NULL)
+		w->rs->event_put = false;
 	if (h->dc != w->stats.to_dc)
 		mailbox_wake(w->dc);
 	if (h->tap != w->stats.to_tap)
@@ -157,6 +160,8 @@ int worker_main(void *arg)
 		} else {
 			idle++;
 		}
+		if (w->rs != NULL)
+			rs_worker_turn(w);
 		w->stats.loops++;
 		rcu_quiescent(&app->rcu, w->id);
 		if (!adaptive)

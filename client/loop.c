@@ -24,9 +24,7 @@ uint64_t loop_now(void)
 
 uint64_t loop_slept(void)
 {
-	uint64_t awake = clock_read(CLOCK_MONOTONIC); /* first: the difference is not negative */
-
-	return clock_read(CLOCK_BOOTTIME) - awake;
+	return clock_read(CLOCK_BOOTTIME) - clock_read(CLOCK_MONOTONIC);
 }
 
 int loop_open(struct loop *l)

@@ -54,6 +54,7 @@
 	X(PART_TIMEOUT,     "second part did not come in 200 ms")                         \
 	X(PART_MISMATCH,    "two parts that do not belong together")                      \
 	/* inner packet and NAT */                                                       \
+	X(ECN,              "congestion mark on a packet that cannot carry it")           \
 	X(INNER_BAD,        "inner packet malformed")                                     \
 	X(INNER_SOURCE,     "inner source is not the address of the node")                \
 	X(INNER_DEST,       "inner destination is no binding of the leg")                 \

@@ -24,6 +24,8 @@ struct outer {
 	uint8_t ttl;
 	uint8_t proto;
 	uint32_t flow; /* IPv6: flow label; other bits are cut off */
+	bool may_cut;  /* IPv4: without DF, under id; else DF and ID 0 (RFC 6864 section 4.1) */
+	uint16_t id;
 };
 
 static inline unsigned int outer_len(const struct ip_addr *dst)
@@ -31,9 +33,7 @@ static inline unsigned int outer_len(const struct ip_addr *dst)
 	return ip_is_v4(dst) ? IP4_HDR_LEN : IP6_HDR_LEN;
 }
 
-/* Write the header so that it ends at payload, for payload_len bytes behind it. IPv4 goes with DF
- * and ID 0 (RFC 6864 section 4.1).
- */
+/* Write the header so that it ends at payload, for payload_len bytes behind it. */
 static inline void outer_write4(uint8_t *payload, uint16_t payload_len, const struct outer *o)
 {
 	uint8_t *h = payload - IP4_HDR_LEN;
@@ -42,8 +42,8 @@ static inline void outer_write4(uint8_t *payload, uint16_t payload_len, const st
 	h[0] = 0x45;
 	h[1] = o->tos;
 	store_be16(h + 2, (uint16_t)(IP4_HDR_LEN + payload_len));
-	store_be16(h + 4, 0);
-	store_be16(h + 6, IP4_DF);
+	store_be16(h + 4, o->may_cut ? o->id : 0);
+	store_be16(h + 6, o->may_cut ? 0 : IP4_DF);
 	h[8] = o->ttl;
 	h[9] = o->proto;
 	store_be16(h + 10, 0);

@@ -66,6 +66,10 @@ unsigned int pipeline_run(struct worker *w)
 	run(w, STAGE_parse, parse_stage, l->rx.n);
 	run(w, STAGE_relay, relay_stage, l->ntm.n);
 	run(w, STAGE_switch, switch_stage, l->path.n);
+	run(w, STAGE_open, open_stage, l->open.n);
+	run(w, STAGE_nat_out, nat_out_stage, l->nat_out.n);
+	run(w, STAGE_nat_in, nat_in_stage, l->gn.n);
+	run(w, STAGE_seal, seal_stage, l->seal.n);
 	run(w, STAGE_tx, tx_stage, l->tx.n + l->frame.n);
 	run(w, STAGE_hand, hand_stage, l->control.n + l->dc.n + l->local.n);
 	return found;

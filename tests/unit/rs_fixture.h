@@ -125,6 +125,16 @@ static inline void fix_up(struct fix *f, const struct rs_dp_config *cfg)
 	c.legs_max = c.legs_max ? c.legs_max : 16;
 	c.bindings_max = c.bindings_max ? c.bindings_max : 64;
 	c.rng = &f->rng;
+	if (c.nat.n_ranges == 0) {
+		c.nat.n_ranges = 2;
+		c.nat.ranges[0] = (struct nat_range){fix_prefix("192.0.2.64/30"), 1024, 65535};
+		c.nat.ranges[1] = (struct nat_range){fix_prefix("2001:db8:6::/64"), 1024, 65535};
+	}
+	c.nat.flows_max = c.nat.flows_max ? c.nat.flows_max : 1024;
+	/* Documentation prefixes are no global unicast. */
+	c.inner[c.n_inner++] = fix_prefix("198.51.100.0/24");
+	c.inner[c.n_inner++] = fix_prefix("203.0.113.0/24");
+	c.inner[c.n_inner++] = fix_prefix("2001:db8::/32");
 	f->dp = rs_dp_create(&c);
 	if (f->dp == NULL)
 		abort();
@@ -249,6 +259,23 @@ static inline void fix_run(struct worker *w)
 	parse_stage(w);
 	relay_stage(w);
 	switch_stage(w);
+	open_stage(w);
+	nat_out_stage(w);
+	nat_in_stage(w);
+	seal_stage(w);
+	rs_worker_turn(w);
+}
+
+/* What other workers put into the mailbox (steered frames) is run as well. */
+static inline void fix_mail(struct worker *w)
+{
+	struct mail m;
+
+	while (mailbox_take(&w->mailbox, &m, 1) == 1) {
+		w->stats.from_mailbox++;
+		burst_push(&w->stats, &w->lanes.rx, m.ptr);
+		fix_run(w);
+	}
 }
 
 /* For a failing test: what was dropped so far, by name. */

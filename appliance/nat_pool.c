@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/nat_pool.h"
+
+#include "common/bytes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct block {
+	uint64_t used[NAT_PROTOS]; /* a bit per port */
+	uint32_t next;		   /* block + 1: of the subscriber, or free on the address */
+	uint32_t prev;		   /* block + 1: of the subscriber */
+	uint16_t addr;
+	uint16_t base; /* first port */
+};
+
+struct address {
+	struct ip_addr ip;
+	uint16_t port_min, blocks; /* all workers' */
+	uint32_t first_free;	   /* block + 1 */
+	uint32_t n_free;
+};
+
+/* Addresses that follow each other, from number at. */
+struct span {
+	struct ip_addr first;
+	uint32_t low; /* last four bytes of first */
+	uint32_t at, n;
+};
+
+struct nat_pool {
+	unsigned int n_spans;
+	struct span spans[NAT_RANGES_MAX];
+	uint16_t worker, n_workers;
+	uint32_t n_addrs, n_blocks;
+	uint32_t rotor[2]; /* where the search for an address begins, by family */
+	uint64_t random;
+	struct address *addrs;
+	struct block *blocks;
+};
+
+/* xorshift64*: ports need to differ from packet to packet for an outsider, not more. */
+static uint32_t draw(struct nat_pool *p)
+{
+	p->random ^= p->random >> 12;
+	p->random ^= p->random << 25;
+	p->random ^= p->random >> 27;
+	return (uint32_t)((p->random * 0x2545f4914f6cdd1dULL) >> 32);
+}
+
+static uint32_t range_addrs(const struct nat_range *r)
+{
+	unsigned int bits = 128u - r->prefix.len;
+
+	if (!ip_is_v4(&r->prefix.ip))
+		return bits > 4 ? NAT_RANGE_ADDRS_V6 : 1u << bits;
+	return bits > 12 ? NAT_ADDRS_MAX : 1u << bits;
+}
+
+static struct ip_addr range_addr(const struct nat_range *r, uint32_t i)
+{
+	struct ip_addr a = r->prefix.ip;
+	/* ::0 of an IPv6 subnet is its routers' anycast address (RFC 4291 section 2.6.1). */
+	uint32_t skip = !ip_is_v4(&a) && r->prefix.len <= 124;
+
+	store_be32(a.b + 12, load_be32(a.b + 12) + i + skip);
+	return a;
+}
+
+/* Blocks begin at a multiple of their size, so that a port tells its block by a shift. */
+static void ports_of(const struct nat_range *r, struct address *a)
+{
+	uint32_t min = (r->port_min + NAT_BLOCK_PORTS - 1u) / NAT_BLOCK_PORTS * NAT_BLOCK_PORTS;
+	uint32_t end = (r->port_max + 1u) / NAT_BLOCK_PORTS * NAT_BLOCK_PORTS;
+
+	a->port_min = (uint16_t)min;
+	a->blocks = end > min ? (uint16_t)((end - min) / NAT_BLOCK_PORTS) : 0;
+}
+
+static uint32_t blocks_of(const struct nat_pool *p, const struct address *a)
+{
+	return a->blocks / p->n_workers + (a->blocks % p->n_workers > p->worker);
+}
+
+static void blocks_make(struct nat_pool *p, uint16_t addr, uint32_t *at)
+{
+	struct address *a = &p->addrs[addr];
+
+	for (uint32_t b = 0; b < a->blocks; b++) {
+		if (b % p->n_workers != p->worker)
+			continue;
+		p->blocks[*at] = (struct block){
+			.next = a->first_free,
+			.addr = addr,
+			.base = (uint16_t)(a->port_min + b * NAT_BLOCK_PORTS),
+		};
+		a->first_free = ++*at;
+		a->n_free++;
+	}
+}
+
+struct nat_pool *nat_pool_create(const struct nat_range *ranges, unsigned int n, uint16_t worker,
+				 uint16_t n_workers, uint64_t seed)
+{
+	struct nat_pool *p = calloc(1, sizeof(*p));
+	uint32_t at = 0;
+
+	if (p == NULL)
+		return NULL;
+	p->worker = worker;
+	p->n_workers = n_workers;
+	p->random = seed | 1;
+	for (unsigned int i = 0; i < n; i++)
+		p->n_addrs += range_addrs(&ranges[i]);
+	if (n > NAT_RANGES_MAX || p->n_addrs > NAT_ADDRS_MAX) {
+		free(p);
+		errno = E2BIG;
+		return NULL;
+	}
+	p->addrs = calloc(p->n_addrs + 1, sizeof(*p->addrs));
+	if (p->addrs == NULL)
+		goto err_destroy;
+	for (unsigned int i = 0; i < n; i++) {
+		struct ip_addr first = range_addr(&ranges[i], 0);
+
+		p->spans[p->n_spans++] = (struct span){.first = first,
+						       .low = load_be32(first.b + 12),
+						       .at = at,
+						       .n = range_addrs(&ranges[i])};
+		for (uint32_t k = 0; k < range_addrs(&ranges[i]); k++) {
+			p->addrs[at].ip = range_addr(&ranges[i], k);
+			ports_of(&ranges[i], &p->addrs[at]);
+			p->n_blocks += blocks_of(p, &p->addrs[at]);
+			at++;
+		}
+	}
+	p->blocks = calloc(p->n_blocks + 1, sizeof(*p->blocks));
+	if (p->blocks == NULL)
+		goto err_destroy;
+	at = 0;
+	for (uint32_t a = 0; a < p->n_addrs; a++)
+		blocks_make(p, (uint16_t)a, &at);
+	return p;
+
+err_destroy:
+	nat_pool_destroy(p);
+	errno = ENOMEM;
+	return NULL;
+}
+
+void nat_pool_destroy(struct nat_pool *p)
+{
+	if (p == NULL)
+		return;
+	free(p->addrs);
+	free(p->blocks);
+	free(p);
+}
+
+/* ---- blocks ---- */
+
+static int address_choose(struct nat_pool *p, bool v4, uint16_t *addr)
+{
+	bool any = false;
+
+	for (uint32_t i = 0; i < p->n_addrs; i++) {
+		uint32_t a = (p->rotor[v4] + i) % p->n_addrs;
+
+		if (ip_is_v4(&p->addrs[a].ip) != v4)
+			continue;
+		any = true;
+		if (p->addrs[a].first_free == 0)
+			continue;
+		p->rotor[v4] = a + 1;
+		*addr = (uint16_t)a;
+		return 0;
+	}
+	return any ? -ENOSPC : -EADDRNOTAVAIL;
+}
+
+static int block_take(struct nat_pool *p, struct nat_share *s, bool v4)
+{
+	struct address *a;
+	struct block *b;
+	uint16_t addr;
+	int ret;
+
+	if (s->addr == 0) {
+		ret = address_choose(p, v4, &addr);
+		if (ret < 0)
+			return ret;
+		s->addr = (uint16_t)(addr + 1);
+	}
+	a = &p->addrs[s->addr - 1];
+	if (a->first_free == 0)
+		return -ENOSPC;
+	uint32_t at = a->first_free;
+
+	b = &p->blocks[at - 1];
+	a->first_free = b->next;
+	a->n_free--;
+	b->prev = 0;
+	b->next = s->first_block;
+	if (s->first_block != 0)
+		p->blocks[s->first_block - 1].prev = at;
+	s->first_block = at;
+	s->blocks++;
+	return 0;
+}
+
+static void block_give(struct nat_pool *p, struct nat_share *s, uint32_t at)
+{
+	struct block *b = &p->blocks[at - 1];
+	struct address *a = &p->addrs[b->addr];
+
+	if (b->prev != 0)
+		p->blocks[b->prev - 1].next = b->next;
+	else
+		s->first_block = b->next;
+	if (b->next != 0)
+		p->blocks[b->next - 1].prev = b->prev;
+	if (--s->blocks == 0)
+		s->addr = 0;
+	b->next = a->first_free;
+	a->first_free = at;
+	a->n_free++;
+}
+
+/* ---- ports ---- */
+
+/* A random free one of the block, of like's parity if there is one. -1: none. */
+static int port_in(struct nat_pool *p, const struct block *b, enum nat_proto proto, uint16_t like)
+{
+	const uint64_t even = 0x5555555555555555ULL;
+	uint64_t open = ~b->used[proto];
+	uint64_t same = open & (like & 1 ? ~even : even);
+	unsigned int turn = draw(p) % NAT_BLOCK_PORTS;
+
+	if (open == 0)
+		return -1;
+	if (same != 0)
+		open = same;
+	/* Turn the word by a random amount and take the lowest bit. */
+	if (turn != 0)
+		open = open >> turn | open << (NAT_BLOCK_PORTS - turn);
+	return (int)(((unsigned int)__builtin_ctzll(open) + turn) % NAT_BLOCK_PORTS);
+}
+
+int nat_pool_take(struct nat_pool *p, struct nat_share *s, bool v4, enum nat_proto proto,
+		  uint16_t like, uint16_t max_blocks, uint16_t *addr, uint16_t *port,
+		  uint32_t *block)
+{
+	uint32_t at = s->first_block;
+	int bit = -1, ret;
+
+	while (at != 0) {
+		bit = port_in(p, &p->blocks[at - 1], proto, like);
+		if (bit >= 0)
+			break;
+		at = p->blocks[at - 1].next;
+	}
+	if (bit < 0) {
+		if (s->blocks >= max_blocks)
+			return -EDQUOT;
+		ret = block_take(p, s, v4);
+		if (ret < 0)
+			return ret;
+		at = s->first_block;
+		bit = port_in(p, &p->blocks[at - 1], proto, like);
+	}
+	p->blocks[at - 1].used[proto] |= 1ULL << bit;
+	*addr = p->blocks[at - 1].addr;
+	*port = (uint16_t)(p->blocks[at - 1].base + bit);
+	*block = at - 1;
+	return 0;
+}
+
+void nat_pool_give(struct nat_pool *p, struct nat_share *s, uint32_t block, enum nat_proto proto,
+		   uint16_t port)
+{
+	struct block *b = &p->blocks[block];
+
+	b->used[proto] &= ~(1ULL << (port - b->base));
+	if ((b->used[NAT_UDP] | b->used[NAT_TCP] | b->used[NAT_ICMP]) == 0)
+		block_give(p, s, block + 1);
+}
+
+/* ---- questions ---- */
+
+const struct ip_addr *nat_pool_addr(const struct nat_pool *p, uint16_t addr)
+{
+	return &p->addrs[addr].ip;
+}
+
+/* By range, of which there are few: the addresses of one follow each other. */
+int nat_pool_addr_find(const struct nat_pool *p, const struct ip_addr *ip)
+{
+	uint32_t low = load_be32(ip->b + 12);
+
+	for (unsigned int i = 0; i < p->n_spans; i++) {
+		const struct span *s = &p->spans[i];
+
+		if (memcmp(s->first.b, ip->b, 12) == 0 && low - s->low < s->n)
+			return (int)(s->at + (low - s->low));
+	}
+	return -1;
+}
+
+int nat_pool_owner(const struct nat_pool *p, uint16_t addr, uint16_t port)
+{
+	const struct address *a = &p->addrs[addr];
+	uint32_t b = (uint32_t)(port - a->port_min) / NAT_BLOCK_PORTS;
+
+	if (port < a->port_min || b >= a->blocks)
+		return -1;
+	return (int)(b % p->n_workers);
+}
+
+uint32_t nat_pool_free_blocks(const struct nat_pool *p, bool v4)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->n_addrs; i++)
+		n += ip_is_v4(&p->addrs[i].ip) == v4 ? p->addrs[i].n_free : 0;
+	return n;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/iface.h"
+#include "appliance/pipeline/nat.h"
+#include "appliance/pipeline/outer.h"
+#include "appliance/pipeline/seal.h"
+#include "appliance/worker.h"
+
+#include <rte_prefetch.h>
+
+/* RS-N, node to general host: VIP_MN becomes an address and port of the pool, VIP_GN the real
+ * address (R-05). Three loops: read the packets and fetch the buckets; fetch the flows; translate.
+ */
+
+static enum nat_proto proto_of(const struct tuple *t)
+{
+	return (enum nat_proto)t->class;
+}
+
+/* A destination that control allowed may have become the box's own since. */
+static bool is_refused(const struct worker *w, const struct nat_flow *f)
+{
+	return (local_lookup(w->local, &f->rip, NULL) & (LOCAL_BOX | LOCAL_POOL)) == LOCAL_BOX;
+}
+
+static enum drop_reason flow_open(struct worker *w, struct nat_pass *p)
+{
+	struct nat *n = w->rs->nat;
+	enum drop_reason why = DROP_MAX;
+
+	p->f = nat_flow_open(n, p->leg->subscriber, proto_of(&p->t), p->t.sport, &p->t.dst, w->now,
+			     &why);
+	if (p->f == NULL)
+		return why;
+	return is_refused(w, p->f) ? DROP_REFUSED_DEST : DROP_MAX;
+}
+
+static uint32_t nexthop_of(const struct worker *w, struct nat_flow *f)
+{
+	uint32_t gen = fib_generation(w->fib);
+
+	if (unlikely(f->route_gen != gen)) {
+		f->nexthop = route_lookup(w, &f->rip);
+		f->route_gen = gen;
+	}
+	return f->nexthop;
+}
+
+/* What p will measure behind the translation. */
+static uint32_t size_out(const struct nat_pass *p)
+{
+	bool to_v6 = (p->f->kind & NAT_KIND_OUT6) != 0;
+
+	if (to_v6 == p->t.v6)
+		return p->t.len;
+	return (uint32_t)(p->t.len - p->t.l4) + (to_v6 ? IP6_HDR_LEN : IP4_HDR_LEN);
+}
+
+static enum drop_reason translate(struct worker *w, struct nat_pass *p)
+{
+	struct nat_flow *f = p->f;
+	bool query = p->t.class == TUPLE_QUERY;
+	struct rewrite r = {
+		.src = nat_pool_addr(w->rs->nat->pool, f->addr),
+		.dst = &f->rip,
+		.sport = f->port,
+		.dport = query ? f->port : p->t.dport,
+		.mss = nat_mss(seal_inner_mtu(w, p->leg), p->t.v6),
+		.id = w->rs->ip_id++,
+	};
+
+	nat_flow_touch(w->rs->nat, f, true, p->t.tcp_flags, w->now);
+	return rewrite_packet(&p->c, &p->t, &r);
+}
+
+/* To another node behind this RS: its public address is in our own pool (RFC 4787 REQ-9). */
+static void to_pool(struct worker *w, struct nat_pass *p, int addr)
+{
+	enum drop_reason why;
+
+	if (w->rs->nat->cfg.refuse_hairpin)
+		why = DROP_REFUSED_DEST;
+	else
+		why = translate(w, p);
+	if (why != DROP_MAX)
+		nat_drop(w, p, why);
+	else
+		nat_hairpin(w, p, (uint16_t)addr, p->t.dport);
+}
+
+static void to_host(struct worker *w, struct nat_pass *p)
+{
+	struct nat_exit e = {.lane = &w->lanes.tx, .nexthop = nexthop_of(w, p->f)};
+	enum drop_reason why;
+
+	if (unlikely(e.nexthop == NEXTHOP_NONE)) {
+		nat_drop(w, p, DROP_NO_ROUTE);
+		return;
+	}
+	e.mtu = w->ifaces[w->nexthops[e.nexthop].iface].mtu;
+	if (unlikely(size_out(p) > e.mtu && p->t.df)) {
+		bool grows = (p->f->kind & NAT_KIND_OUT6) != 0 && !p->t.v6;
+
+		nat_too_big(w, p, (uint16_t)(grows ? e.mtu - 20 : e.mtu), true);
+		return;
+	}
+	why = translate(w, p);
+	if (unlikely(why != DROP_MAX)) {
+		nat_drop(w, p, why);
+		return;
+	}
+	nat_emit(w, p, &e);
+}
+
+void nat_out_packet(struct worker *w, struct nat_pass *p)
+{
+	enum drop_reason why = DROP_MAX;
+	int addr;
+
+	if (p->f == NULL)
+		why = flow_open(w, p);
+	if (unlikely(why == DROP_MAX && p->t.ttl <= 1))
+		why = DROP_IP_TTL;
+	if (unlikely(why != DROP_MAX)) {
+		nat_drop(w, p, why);
+		return;
+	}
+	addr = nat_pool_addr_find(w->rs->nat->pool, &p->f->rip);
+	if (unlikely(addr >= 0))
+		to_pool(w, p, addr);
+	else
+		to_host(w, p);
+}
+
+/* False: p was taken by another way, or dropped. */
+static bool is_plain(struct worker *w, struct nat_pass *p)
+{
+	enum drop_reason why = tuple_parse(p->c.ip, p->c.len, &p->t);
+
+	if (unlikely(why != DROP_MAX)) {
+		nat_drop(w, p, why);
+		return false;
+	}
+	switch (p->t.class) {
+	case TUPLE_UDP:
+	case TUPLE_TCP:
+	case TUPLE_QUERY:
+		return true;
+	case TUPLE_PIECE:
+		nat_piece_out(w, p);
+		return false;
+	case TUPLE_ERROR:
+		nat_error_out(w, p);
+		return false;
+	default:
+		nat_drop(w, p, DROP_NAT_PROTO);
+		return false;
+	}
+}
+
+void nat_out_stage(struct worker *w)
+{
+	struct burst *b = &w->lanes.nat_out;
+	struct nat *n = w->rs->nat;
+	struct nat_pass pass[LANE_MAX];
+	uint64_t hash[LANE_MAX];
+	struct flow_probe probe;
+	uint16_t kept = 0;
+	uint32_t ref;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct nat_pass *p = &pass[kept];
+		struct rte_mbuf *m = b->pkt[i];
+
+		if (unlikely(n == NULL)) {
+			burst_drop(&w->stats, m, DROP_NO_ROLE);
+			continue;
+		}
+		p->m = m;
+		p->c = (struct cut){rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m)};
+		p->leg = pkt_meta(m)->leg;
+		p->iface = pkt_meta(m)->iface;
+		p->f = NULL;
+		if (unlikely(!is_plain(w, p)))
+			continue;
+		hash[kept] =
+			nat_hash_in(n, p->leg->subscriber, proto_of(&p->t), p->t.sport, &p->t.dst);
+		flow_index_prefetch(&n->flow_in, hash[kept]);
+		kept++;
+	}
+	b->n = 0;
+	for (uint16_t i = 0; i < kept; i++) {
+		ref = flow_index_first(&n->flow_in, hash[i], &probe);
+		if (likely(ref != FLOW_NONE))
+			rte_prefetch0(&n->flows[ref]);
+	}
+	for (uint16_t i = 0; i < kept; i++) {
+		struct nat_pass *p = &pass[i];
+
+		p->f = nat_flow_find_in(n, hash[i], p->leg->subscriber, proto_of(&p->t), p->t.sport,
+					&p->t.dst);
+		nat_out_packet(w, p);
+	}
+}

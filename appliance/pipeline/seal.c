@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/pipeline/seal.h"
+
+#include "appliance/aead.h"
+#include "appliance/iface.h"
+#include "appliance/pipeline/outer.h"
+#include "appliance/rs_worker.h"
+#include "appliance/worker.h"
+#include "common/wire.h"
+
+#include <rte_prefetch.h>
+
+/* RS-N, to the node: seal under the leg's sending key, with this worker's own sequence, and put the
+ * outer headers around it. The control lcore seals the same leg's control on route 1.
+ */
+enum { OUTER_TTL = 64, KEY_LINES = AEAD_KEY_BYTES / RTE_CACHE_LINE_SIZE };
+
+/* One packet between the loops. */
+struct sealing {
+	struct rte_mbuf *m;
+	const struct leg_way *way;
+	struct leg_key *key;
+	uint32_t nexthop;
+	uint16_t plain; /* bytes of inner packet */
+	uint8_t tos, type, epoch;
+};
+
+static bool suite_pads(uint8_t suite)
+{
+	return suite == SUITE_AES128_CBC_HMAC_MD5 || suite == SUITE_AES128_CBC_HMAC_SHA256;
+}
+
+static uint32_t nexthop_of(const struct worker *w, const struct leg_way *way)
+{
+	struct leg_way *hint = (struct leg_way *)(uintptr_t)way;
+	uint32_t gen = fib_generation(w->fib);
+
+	if (unlikely(atomic_load_explicit(&hint->route_gen, memory_order_relaxed) != gen)) {
+		atomic_store_explicit(&hint->nexthop, route_lookup(w, &way->peer.ip),
+				      memory_order_relaxed);
+		atomic_store_explicit(&hint->route_gen, gen, memory_order_relaxed);
+	}
+	return atomic_load_explicit(&hint->nexthop, memory_order_relaxed);
+}
+
+static uint16_t outer_mtu(const struct worker *w, const struct leg_way *way, uint32_t nexthop)
+{
+	uint16_t link = w->ifaces[w->nexthops[nexthop].iface].mtu;
+
+	return way->mtu != 0 && way->mtu < link ? way->mtu : link;
+}
+
+/* Bytes of body that fit into an outer packet. */
+static uint16_t body_room(uint16_t mtu, const struct leg_way *way, uint8_t suite)
+{
+	unsigned int used = outer_len(&way->peer.ip) + UDP_HDR_LEN + WIRE_OVERHEAD;
+	uint16_t room = mtu > used ? (uint16_t)(mtu - used) : 0;
+
+	return suite_pads(suite) ? (uint16_t)(room & ~(SUITE_BLOCK_LEN - 1)) : room;
+}
+
+uint16_t seal_inner_mtu(const struct worker *w, const struct leg *leg)
+{
+	const struct leg_table *t = w->rs->dp->legs;
+	const struct leg_way *way = leg_way(t, leg);
+	uint32_t nexthop = nexthop_of(w, way);
+	int64_t key = leg_key_at(leg, atomic_load_explicit(&leg->tx_epoch, memory_order_acquire));
+	uint8_t suite = key < 0 ? (uint8_t)SUITE_AES128_GCM : t->keys[key].suite;
+	uint16_t most = suite_pads(suite) ? RS_TUNNEL_MTU_CBC : RS_TUNNEL_MTU, room;
+
+	if (nexthop == NEXTHOP_NONE)
+		return most;
+	room = body_room(outer_mtu(w, way, nexthop), way, suite);
+	room = RTE_MIN(room, most);
+	return RTE_MAX(room, (uint16_t)RS_INNER_MIN);
+}
+
+/* ---- before sealing ---- */
+
+static void tell_soft(struct worker *w, const struct leg *leg, uint8_t epoch)
+{
+	struct rs_event ev = {
+		.type = RS_EV_KEY_SOFT,
+		.epoch = epoch,
+		.id = atomic_load_explicit(&leg->index, memory_order_relaxed),
+	};
+
+	rs_event_put(w, RS_CLASS_SEALED, &ev);
+}
+
+/* The next sequence of the leg's sending key on the way's route. */
+static enum drop_reason seq_take(struct worker *w, const struct leg *leg, const struct sealing *s,
+				 uint32_t *seq)
+{
+	_Atomic uint32_t *next = &s->key->tx_seq[s->way->route >> 1];
+	const struct rs_dp *dp = w->rs->dp;
+
+	*seq = atomic_load_explicit(next, memory_order_relaxed);
+	if (unlikely(*seq >= dp->key_hard_packets || w->now >= s->key->data_until_ns))
+		return DROP_KEY_SPENT;
+	if (unlikely(*seq >= dp->key_soft_packets && (s->key->flags & KEY_SOFT_TOLD) == 0)) {
+		s->key->flags |= KEY_SOFT_TOLD;
+		tell_soft(w, leg, s->epoch);
+	}
+	atomic_store_explicit(next, *seq + 1, memory_order_relaxed);
+	return DROP_MAX;
+}
+
+static enum drop_reason way_check(struct worker *w, const struct leg *leg, struct sealing *s)
+{
+	struct leg_table *t = w->rs->dp->legs;
+	uint8_t flags = atomic_load_explicit(&leg->flags, memory_order_acquire);
+	int64_t key;
+
+	if (unlikely((flags & LEG_CONFIRMED) == 0))
+		return DROP_LEG_UNCONFIRMED;
+	s->way = leg_way(t, leg);
+	s->epoch = atomic_load_explicit(&leg->tx_epoch, memory_order_acquire);
+	key = leg_key_at(leg, s->epoch);
+	if (unlikely(key < 0))
+		return DROP_NO_KEY;
+	s->key = &t->keys[key];
+	rte_prefetch0(s->key);
+	for (int i = 0; i < KEY_LINES; i++)
+		rte_prefetch0(t->keydata[key].tx + i * RTE_CACHE_LINE_SIZE);
+	s->nexthop = nexthop_of(w, s->way);
+	return likely(s->nexthop != NEXTHOP_NONE) ? DROP_MAX : DROP_NO_ROUTE;
+}
+
+/* Header in front of the body, credit, room behind it. */
+static enum drop_reason header_put(struct worker *w, const struct leg *leg, struct sealing *s)
+{
+	uint16_t sealed = aead_sealed_len(s->key->suite, rte_pktmbuf_data_len(s->m));
+	uint16_t grow = (uint16_t)(sealed - WIRE_HDR_LEN - rte_pktmbuf_data_len(s->m));
+	uint32_t outer = outer_len(&s->way->peer.ip) + UDP_HDR_LEN + sealed, seq;
+	enum drop_reason why;
+	uint8_t *h;
+
+	if (unlikely(s->way->limited &&
+		     !leg_credit_take(&w->rs->dp->legs->credit[leg->slot], outer, w->now)))
+		return DROP_LEG_CREDIT;
+	h = (uint8_t *)rte_pktmbuf_prepend(s->m, WIRE_HDR_LEN);
+	if (unlikely(h == NULL || rte_pktmbuf_append(s->m, grow) == NULL))
+		return DROP_HEADROOM;
+	why = seq_take(w, leg, s, &seq);
+	if (unlikely(why != DROP_MAX))
+		return why;
+	h[0] = (uint8_t)(WIRE_VERSION << 4 | s->type);
+	h[1] = wire_flags(false, s->epoch, s->way->route);
+	store_be48(h + 2, seq);
+	store_be64(h + 8, s->key->peer_index);
+	return DROP_MAX;
+}
+
+/* ---- parts ---- */
+
+/* The inner packet does not fit at once: its second half goes into a packet of its own. The first
+ * part is whole blocks, as CBC asks for.
+ */
+static struct rte_mbuf *second_part(struct worker *w, struct sealing *s, uint16_t room)
+{
+	uint16_t len = rte_pktmbuf_data_len(s->m);
+	uint16_t first = (uint16_t)RTE_MIN(((len / 2 + 15) & ~15), room & ~15);
+	struct rte_mbuf *m;
+
+	if (len > RS_INNER_MIN || len - first > room)
+		return NULL;
+	m = worker_alloc(w);
+	if (m == NULL)
+		return NULL;
+	memcpy(rte_pktmbuf_append(m, (uint16_t)(len - first)),
+	       rte_pktmbuf_mtod_offset(s->m, void *, first), (size_t)(len - first));
+	rte_pktmbuf_trim(s->m, (uint16_t)(len - first));
+	pkt_meta(m)->leg = pkt_meta(s->m)->leg;
+	return m;
+}
+
+/* ---- behind it ---- */
+
+static void outer_put(struct worker *w, const struct sealing *s)
+{
+	const struct endpoint *own = &w->rs->dp->locals[s->way->local].ep;
+	const struct endpoint *peer = &s->way->peer;
+	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m)), check;
+	struct outer o = {
+		.src = &own->ip,
+		.dst = &peer->ip,
+		.tos = s->tos, /* RFC 6040 section 4.1, normal mode */
+		.ttl = OUTER_TTL,
+		.proto = IPPROTO_UDP,
+		.flow = (uint32_t)(s->key->peer_index >> 20),
+	};
+	uint8_t *udp = (uint8_t *)rte_pktmbuf_prepend(
+		s->m, (uint16_t)(UDP_HDR_LEN + outer_len(&peer->ip)));
+
+	udp += outer_len(&peer->ip);
+	store_be16(udp, own->port);
+	store_be16(udp + 2, peer->port);
+	store_be16(udp + 4, len);
+	store_be16(udp + 6, 0);
+	check = (uint16_t)~csum_fold(
+		csum_bytes(udp, len, csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len)));
+	if (check == 0)
+		check = 0xffff;
+	memcpy(udp + 6, &check, 2);
+	outer_write(udp, len, &o);
+	pkt_meta(s->m)->nexthop = s->nexthop;
+	burst_push(&w->stats, &w->lanes.tx, s->m);
+}
+
+struct seal_batch {
+	struct sealing s[AEAD_BURST];
+	struct aead_op op[AEAD_BURST];
+	uint16_t n;
+};
+
+static void batch_add(struct worker *w, struct seal_batch *b, const struct leg *leg,
+		      struct sealing *s)
+{
+	uint16_t body = rte_pktmbuf_data_len(s->m);
+	const struct leg_table *t = w->rs->dp->legs;
+	enum drop_reason why = header_put(w, leg, s);
+
+	if (unlikely(why != DROP_MAX)) {
+		burst_drop(&w->stats, s->m, why);
+		return;
+	}
+	b->op[b->n] = (struct aead_op){
+		.suite = s->key->suite,
+		.body_len = body,
+		.keys = t->keydata[s->key - t->keys].tx,
+		.iv = s->key->tx_iv,
+		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
+	};
+	b->s[b->n++] = *s;
+}
+
+static void batch_go(struct worker *w, struct seal_batch *b)
+{
+	aead_seal(w->rs->aead, b->op, b->n);
+	for (uint16_t i = 0; i < b->n; i++) {
+		if (likely(b->op[i].ok)) {
+			outer_put(w, &b->s[i]);
+			w->stats.sealed++;
+		} else {
+			burst_drop(&w->stats, b->s[i].m, DROP_AUTH);
+		}
+	}
+	b->n = 0;
+}
+
+static void seal_one(struct worker *w, struct seal_batch *b, struct sealing *s)
+{
+	const struct leg *leg = pkt_meta(s->m)->leg;
+	struct subscriber *sub = &w->rs->dp->legs->subscribers[leg->subscriber];
+	uint16_t room = body_room(outer_mtu(w, s->way, s->nexthop), s->way, s->key->suite);
+	uint16_t len = rte_pktmbuf_data_len(s->m);
+	struct sealing second = *s;
+
+	if (likely(len <= room)) {
+		batch_add(w, b, leg, s);
+	} else {
+		second.m = second_part(w, s, room);
+		if (second.m == NULL) {
+			burst_drop(&w->stats, s->m, DROP_MTU);
+			return;
+		}
+		/* Two sequence numbers of one route, one after the other, in one batch. */
+		s->type = WIRE_DATA_FIRST;
+		second.type = WIRE_DATA_SECOND;
+		batch_add(w, b, leg, s);
+		batch_add(w, b, leg, &second);
+	}
+	sub->tx_packets++;
+	sub->tx_bytes += len;
+}
+
+static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n, struct seal_batch *b)
+{
+	struct sealing s[AEAD_BURST / 2];
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		const uint8_t *ip = rte_pktmbuf_mtod(pkt[i], const uint8_t *);
+		enum drop_reason why;
+
+		s[kept] = (struct sealing){
+			.m = pkt[i],
+			.type = WIRE_DATA,
+			.tos = ip[0] >> 4 == 6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1],
+		};
+		why = way_check(w, pkt_meta(pkt[i])->leg, &s[kept]);
+		if (likely(why == DROP_MAX))
+			kept++;
+		else
+			burst_drop(&w->stats, pkt[i], why);
+	}
+	for (uint16_t i = 0; i < kept; i++)
+		seal_one(w, b, &s[i]);
+	batch_go(w, b);
+}
+
+void seal_stage(struct worker *w)
+{
+	struct burst *l = &w->lanes.seal;
+	const uint16_t step = AEAD_BURST / 2; /* each may become two */
+	struct seal_batch b = {.n = 0};
+
+	for (uint16_t i = 0; i < l->n; i += step)
+		seal_some(w, l->pkt + i, RTE_MIN((uint16_t)(l->n - i), step), &b);
+	l->n = 0;
+}
