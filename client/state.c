@@ -2,12 +2,11 @@
 #include "client/state.h"
 #include "common/base64.h"
 #include "common/log.h"
+#include "common/state_dir.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 LOG_TYPE("state");
@@ -19,29 +18,13 @@ static void path_of(const struct state *s, const char *name, const char *suffix,
 	snprintf(out, PATH_TEXT_MAX, "%s/%s%s", s->dir, name, suffix);
 }
 
-/* mkdir -p, the last with mode 0700. */
-static int folder_make(const char *dir)
-{
-	char part[sizeof(((struct state *)0)->dir)];
-
-	for (size_t i = 1; dir[i] != '\0'; i++) {
-		if (dir[i] != '/')
-			continue;
-		memcpy(part, dir, i);
-		part[i] = '\0';
-		if (mkdir(part, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return mkdir(dir, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
 int state_open(struct state *s, const char *dir)
 {
 	char path[PATH_TEXT_MAX];
 	int ret;
 
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
-	ret = folder_make(s->dir);
+	ret = state_dir_make(s->dir);
 	if (ret < 0) {
 		LOG(ERR, "cannot make folder %s: %s", dir, strerror(-ret));
 		return ret;
@@ -61,72 +44,17 @@ void state_close(struct state *s)
 	s->pins = NULL;
 }
 
-static int write_all(int fd, const uint8_t *p, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0)
-			return -errno;
-		p += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int folder_sync(const struct state *s)
-{
-	int fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), ret = 0;
-
-	if (fd < 0 || fsync(fd) < 0)
-		ret = -errno;
-	if (fd >= 0)
-		close(fd);
-	return ret;
-}
-
 int state_write(struct state *s, const char *name, const void *data, size_t len)
 {
-	char path[PATH_TEXT_MAX], tmp[PATH_TEXT_MAX];
-	int fd, ret;
-
-	path_of(s, name, "", path);
-	path_of(s, name, ".new", tmp);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return -errno;
-	ret = write_all(fd, data, len);
-	if (ret == 0 && fsync(fd) < 0)
-		ret = -errno;
-	close(fd);
-	if (ret == 0 && rename(tmp, path) < 0)
-		ret = -errno;
-	return ret == 0 ? folder_sync(s) : ret;
+	return state_dir_write(s->dir, name, data, len);
 }
 
 int state_key(struct state *s, struct rng *rng, struct noise_keypair *kp)
 {
-	char path[PATH_TEXT_MAX];
-	ssize_t n;
-	int fd, ret = 0;
+	int ret = state_dir_key(s->dir, rng, kp);
 
-	path_of(s, "key", "", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT) {
-		noise_keypair_generate(kp, rng);
-		ret = state_write(s, "key", kp->priv, sizeof(kp->priv));
-	} else if (fd < 0) {
-		ret = -errno;
-	} else {
-		n = read(fd, kp->priv, sizeof(kp->priv));
-		close(fd);
-		if (n != sizeof(kp->priv))
-			ret = n < 0 ? -errno : -EBADMSG;
-		else
-			ret = noise_keypair_public(kp);
-	}
 	if (ret < 0)
-		LOG(ERR, "cannot use key file %s: %s", path, strerror(-ret));
+		LOG(ERR, "cannot use key file %s/key: %s", s->dir, strerror(-ret));
 	return ret;
 }
 
