@@ -337,7 +337,8 @@ static void test_other_types(void **state)
 	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_MX);
 	upstream_says(sh, 0, false,
 		      "bob.dc1.example. 60 IN MX 5 mail.bob.dc1.example.;"
-		      "+mail.bob.dc1.example. 60 IN A 198.51.100.9");
+		      "+mail.bob.dc1.example. 60 IN A 198.51.100.9;"
+		      "+mail.bob.dc1.example. 60 IN TXT \"198.51.100.9\"");
 	reply_is(sh, 0, "bob.dc1.example 60 MX 5 mail.bob.dc1.example;");
 	assert_int_equal(load_be16(sh->reply + 10), 1); /* OPT alone */
 	assert_int_equal(dns_stub_count(sh->stub, DNS_STUB_REAL_REMOVED), 1);
