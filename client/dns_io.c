@@ -159,7 +159,7 @@ static void tcp_ready(void *arg, uint32_t events)
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
 	struct conn *c = NULL;
-	int fd = accept4(l->tcp.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(l->tcp.fd, (void *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
@@ -188,8 +188,8 @@ static void udp_ready(void *arg, uint32_t events)
 		struct dns_stub_from from = {.tag = (uint64_t)(l - d->listen)};
 		struct sockaddr_storage ss;
 		socklen_t len = sizeof(ss);
-		ssize_t n = recvfrom(l->udp.fd, d->buf, sizeof(d->buf), MSG_DONTWAIT,
-				     (struct sockaddr *)&ss, &len);
+		ssize_t n = recvfrom(l->udp.fd, d->buf, sizeof(d->buf), MSG_DONTWAIT, (void *)&ss,
+				     &len);
 
 		if (n < 0)
 			return;
@@ -212,7 +212,7 @@ static void op_send_reply(void *ctx, const struct dns_stub_from *to, const uint8
 		return;
 	}
 	n = endpoint_to_sockaddr(&to->peer, false, &ss);
-	sendto(d->listen[to->tag].udp.fd, msg, len, MSG_DONTWAIT, (struct sockaddr *)&ss, n);
+	sendto(d->listen[to->tag].udp.fd, msg, len, MSG_DONTWAIT, (void *)&ss, n);
 }
 
 /* ---- upstream ---- */
@@ -318,7 +318,7 @@ static int upstream_socket(struct dns_io *d, const struct endpoint *server, bool
 		return -errno;
 	if (d->conf.mark != 0)
 		setsockopt(fd, SOL_SOCKET, SO_MARK, &d->conf.mark, sizeof(d->conf.mark));
-	if (connect(fd, (struct sockaddr *)&ss, len) < 0 && errno != EINPROGRESS) {
+	if (connect(fd, (void *)&ss, len) < 0 && errno != EINPROGRESS) {
 		int ret = -errno;
 
 		close(fd);
@@ -392,7 +392,7 @@ static int listen_one(struct dns_io *d, struct loop_fd *f, const struct endpoint
 		return -errno;
 	if (type == SOCK_STREAM)
 		setsockopt(f->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(f->fd, (struct sockaddr *)&ss, len) < 0 ||
+	if (bind(f->fd, (void *)&ss, len) < 0 ||
 	    (type == SOCK_STREAM && listen(f->fd, CONNS_MAX) < 0))
 		ret = -errno;
 	if (ret == 0)

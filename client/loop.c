@@ -24,7 +24,9 @@ uint64_t loop_now(void)
 
 uint64_t loop_slept(void)
 {
-	return clock_read(CLOCK_BOOTTIME) - clock_read(CLOCK_MONOTONIC);
+	uint64_t awake = clock_read(CLOCK_MONOTONIC); /* first: the difference is not negative */
+
+	return clock_read(CLOCK_BOOTTIME) - awake;
 }
 
 int loop_open(struct loop *l)

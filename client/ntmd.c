@@ -311,7 +311,7 @@ static int core_create(struct ntmd *d, const struct dp_ops *dp_ops)
 		.rng = &d->rng,
 		.realtime_offset_ns = realtime_offset(),
 	};
-	struct dp_params dpp = {0};
+	struct dp_params dpp = {.rng = &d->rng};
 	struct datapath dp;
 	int ret;
 
@@ -336,8 +336,13 @@ static int core_create(struct ntmd *d, const struct dp_ops *dp_ops)
 	dp = dp_datapath(d->dp);
 	d->node = node_create(&p, loop_now(), &node_ops, d, &dp);
 	explicit_bzero(&p, sizeof(p));
-	if (d->node == NULL)
-		return errno != 0 ? -errno : -ENOMEM;
+	if (d->node == NULL) {
+		ret = errno != 0 ? -errno : -ENOMEM;
+		LOG(ERR,
+		    "cannot make the node (without an earlier enrolment a join line is needed): %s",
+		    strerror(-ret));
+		return ret;
+	}
 	dp_attach(d->dp, d->node);
 	state_pins_load(&d->state, d->node);
 	return tun_open(&d->tun, d->conf.tun_name, dpp.mtu);
@@ -491,7 +496,7 @@ static void resume_check(struct ntmd *d, uint64_t now)
 {
 	uint64_t slept = loop_slept();
 
-	if (slept - d->slept_ns > 2000000000ULL) {
+	if (slept > d->slept_ns + 2000000000ULL) {
 		LOG(INFO, "resumed slept_s=%llu",
 		    (unsigned long long)((slept - d->slept_ns) / 1000000000ULL));
 		node_resumed(d->node, now);

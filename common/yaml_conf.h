@@ -146,7 +146,7 @@ enum {
 	CONF_FILE_MAX = 1 << 20, /* bytes of a file */
 	CONF_ERRORS_MAX = 16,	 /* lines of a report; more are only counted */
 	CONF_ERROR_TEXT_MAX = 320,
-	CONF_VALUE_MAX = 512, /* bytes of one value, also the longest default */
+	CONF_VALUE_MAX = 768, /* bytes of one value, also the longest default */
 	CONF_ROWS_MAX = 256,  /* rows of one table */
 };
 

@@ -172,7 +172,7 @@ struct dc *dc_create(const struct dc_params *p, const struct dc_ops *ops, void *
  */
 void dc_destroy(struct dc *dc);
 
-/* A record of the store, before the first dc_input(), in any order. -EBADMSG: not one of ours, or
+/* A record of the store, before the first dc_input(), tables in the order of enum dc_table. -EBADMSG: not one of ours, or
  * damaged; -ENOSPC: a table is full.
  */
 int dc_load(struct dc *dc, uint8_t table, const uint8_t *key, size_t key_len, const uint8_t *value,
@@ -201,8 +201,8 @@ enum dc_kind { DC_NODE = 1, DC_RS = 2 }; /* as in the store */
 typedef void (*dc_done)(void *arg, int status);
 
 /* Make a join token for a name below the zone (a node) or any name (an RS). An existing entry keeps
- * its VIPs; its old key goes when the new one has proven itself. The token may be shown when done()
- * said 0. -EINVAL: no valid name, or not below a zone of ours; -ENOSPC; -ENOMEM.
+ * its VIPs; its old key goes when the new one has proven itself. expiry_sec 0: never. The token may
+ * be shown when done() said 0. -EINVAL: no valid name, or not below a zone of ours; -ENOSPC; -ENOMEM.
  */
 int dc_enrol(struct dc *dc, uint64_t now, enum dc_kind kind, const char *name, uint32_t expiry_sec,
 	     uint8_t token[DC_TOKEN_LEN], dc_done done, void *arg);

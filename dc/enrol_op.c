@@ -76,7 +76,8 @@ int dc_enrol(struct dc *dc, uint64_t now, enum dc_kind kind, const char *name, u
 		rng_fill(dc->rng, t.secret, sizeof(t.secret));
 		t.id = token_id(t.secret);
 	} while (registry_by_token(dc, t.id) != NULL);
-	t.expiry = dc_real(dc, now) + (uint64_t)expiry_sec * DC_NS_PER_SEC;
+	t.expiry = expiry_sec == 0 ? UINT64_MAX
+				   : dc_real(dc, now) + (uint64_t)expiry_sec * DC_NS_PER_SEC;
 	registry_set_token(dc, p, &t);
 	memcpy(token, t.secret, DC_TOKEN_LEN);
 	explicit_bzero(&t, sizeof(t));

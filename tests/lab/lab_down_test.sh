@@ -17,10 +17,7 @@ footprint() {
 	ip -o link | grep -E ': (w[0-9]+[ab]|(alice|web|web2|ns|resolver)\.[0-9]|A\.(wan|lan))[@:]' || true
 	grep -F "$one" /proc/self/mounts || true
 	ls -a /run/dpdk "$root" 2>/dev/null | grep -F "$one" || true
-	local p
-	for p in /proc/[0-9]*; do
-		tr '\0' ' ' <"$p/cmdline" | grep -F "$root/$one" || true
-	done 2>/dev/null
+	grep -alF "$root/$one" /proc/[0-9]*/cmdline 2>/dev/null || true
 	cat /proc/sys/net/ipv4/tcp_allowed_congestion_control
 }
 
@@ -34,13 +31,10 @@ print(*([d["init"]["pid"]] if sys.argv[2] == "init" else [s["pid"] for s in d["s
 
 # Processes in a PID namespace; one that has ended and waits for the host's init does not count.
 in_pidns() {
-	local p
-	for p in /proc/[0-9]*; do
-		if [ "$(readlink "$p/ns/pid")" = "$1" ] && ! grep -q '^State:.Z' "$p/status"; then
-			echo "${p##*/}"
-		fi
-	done 2>/dev/null
-	return 0
+	find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "${1/\[/\\[}" 2>/dev/null |
+		while IFS=/ read -r _ _ pid _; do
+			! grep -qs '^State:.[^Z]' "/proc/$pid/status" || echo "$pid"
+		done
 }
 
 check_gone() {

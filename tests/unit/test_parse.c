@@ -349,7 +349,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	local_destroy(w->local);
+	local_destroy((struct local_table *)w->local);
 	rte_mempool_free(w->pool);
 	rte_free(w);
 	return 0;
