@@ -180,7 +180,7 @@ static const char *state_of(const struct party *p)
 {
 	if (p->kind == PARTY_NODE && party_node(p)->is_registered)
 		return node_is_reachable(party_node(p)) ? "registered" : "silent";
-	if (p->kind == PARTY_RS && rs_of_party((struct party *)(uintptr_t)p)->is_up)
+	if (p->kind == PARTY_RS && rs_of_party(p)->is_up)
 		return "registered";
 	return p->has_key ? "enrolled" : "invited";
 }
@@ -237,7 +237,7 @@ json_t *dc_ctl_status(const struct dc *dc)
 	const struct party *p;
 
 	TAILQ_FOREACH(p, &dc->registry.parties, link)
-	registered += p->kind == PARTY_NODE && ((const struct node *)p)->is_registered;
+	registered += p->kind == PARTY_NODE && party_node(p)->is_registered;
 	for (uint32_t i = 0; i < dc->relay->rss_n; i++)
 		rss += dc->relay->rss[i]->is_up;
 	for (unsigned int i = 0; i < dc->peers->n; i++)

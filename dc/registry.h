@@ -106,9 +106,9 @@ int registry_take_vips(struct dc *dc, struct node *n);
 /* Those that the store says are this node's. 0, -EEXIST, -ERANGE (then the node gets new ones). */
 int registry_claim_vips(struct dc *dc, struct node *n, const struct vips *v);
 
-static inline struct node *party_node(struct party *p)
+static inline struct node *party_node(const struct party *p)
 {
-	return (struct node *)(void *)p;
+	return (struct node *)(uintptr_t)p;
 }
 
 #endif

@@ -49,9 +49,9 @@ struct rs {
 	struct timer timer; /* silence */
 };
 
-static inline struct rs *rs_of_party(struct party *p)
+static inline struct rs *rs_of_party(const struct party *p)
 {
-	return (struct rs *)(void *)p;
+	return (struct rs *)(uintptr_t)p;
 }
 
 struct grant {
