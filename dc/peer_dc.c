@@ -88,31 +88,6 @@ void peer_failed(struct dc *dc, uint64_t now, struct channel *ch)
 
 /* ---- Associate ---- */
 
-static void associated(void *ctx, void *arg, const struct msg *m)
-{
-	struct channel *ch = ctx;
-	struct peer_dc *peer = peer_of(ch);
-
-	/* It does not want our pools: nothing can be asked of it. */
-	if (m == NULL || (m->has & HAS(ERROR)) != 0)
-		peer->is_associated = false;
-}
-
-void peer_opened(struct dc *dc, uint64_t now, struct channel *ch)
-{
-	const struct ip_prefix *pools[] = {&dc->params.pool4, &dc->params.pool6};
-	struct msg *m = &dc->tx;
-
-	peer_of(ch)->is_associated = false;
-	msg_init(m, MSG_ASSOCIATE, false, 0);
-	m->has |= HAS(ZONE) | HAS(POOL);
-	for (unsigned int i = 0; i < dc->params.zones_n; i++)
-		memcpy(m->zones[m->zones_n++], dc->params.zones[i], sizeof(m->zones[0]));
-	for (unsigned int i = 0; i < sizeof(pools) / sizeof(pools[0]); i++)
-		m->pools[m->pools_n++] = *pools[i];
-	channel_request(ch, now, m, associated, NULL);
-}
-
 /* Blocks for general hosts are each node's own, may be the same at every DC and are not told; but a
  * peer's VIPs may not lie in ours, where our nodes look for general hosts.
  */
@@ -135,7 +110,7 @@ static bool overlaps_others(const struct dc *dc, const struct peer_dc *self,
 	return false;
 }
 
-static uint16_t check_associate(struct dc *dc, const struct peer_dc *peer, const struct msg *m)
+static uint16_t check_claims(struct dc *dc, const struct peer_dc *peer, const struct msg *m)
 {
 	for (unsigned int i = 0; i < m->zones_n; i++) {
 		if (peer_speaks_for(peer, m->zones[i]))
@@ -152,22 +127,59 @@ static uint16_t check_associate(struct dc *dc, const struct peer_dc *peer, const
 	return 0;
 }
 
+static uint16_t take_claims(struct dc *dc, struct peer_dc *peer, const struct msg *m)
+{
+	uint16_t code = check_claims(dc, peer, m);
+
+	peer->is_associated = code == 0;
+	peer->pools_n = code == 0 ? m->pools_n : 0;
+	if (code == 0)
+		memcpy(peer->pools, m->pools, sizeof(peer->pools));
+	return code;
+}
+
+static void put_claims(const struct dc *dc, struct msg *m)
+{
+	m->has |= HAS(ZONE) | HAS(POOL);
+	for (unsigned int i = 0; i < dc->params.zones_n; i++)
+		memcpy(m->zones[m->zones_n++], dc->params.zones[i], sizeof(m->zones[0]));
+	m->pools[m->pools_n++] = dc->params.pool4;
+	m->pools[m->pools_n++] = dc->params.pool6;
+}
+
+static void associated(void *ctx, void *arg, const struct msg *m)
+{
+	struct channel *ch = ctx;
+	struct peer_dc *peer = peer_of(ch);
+
+	/* It does not want our pools: nothing can be asked of it. */
+	if (m == NULL || (m->has & HAS(ERROR)) != 0)
+		peer->is_associated = false;
+	else
+		take_claims(ch->dc, peer, m);
+}
+
+void peer_opened(struct dc *dc, uint64_t now, struct channel *ch)
+{
+	struct msg *m = &dc->tx;
+
+	peer_of(ch)->is_associated = false;
+	msg_init(m, MSG_ASSOCIATE, false, 0);
+	put_claims(dc, m);
+	channel_request(ch, now, m, associated, NULL);
+}
+
 void peer_associate(struct dc *dc, uint64_t now, struct channel *ch, struct msg *m)
 {
-	struct peer_dc *peer = peer_of(ch);
-	uint16_t code = check_associate(dc, peer, m);
+	uint16_t code = take_claims(dc, peer_of(ch), m);
 	struct msg *out = &dc->tx;
 
 	if (code != 0) {
-		peer->is_associated = false;
-		peer->pools_n = 0;
 		channel_refuse(ch, now, m, code);
 		return;
 	}
-	peer->pools_n = m->pools_n;
-	memcpy(peer->pools, m->pools, sizeof(peer->pools));
-	peer->is_associated = true;
 	msg_init(out, MSG_ASSOCIATE, true, m->txn);
+	put_claims(dc, out);
 	channel_answer(ch, now, out);
 }
 

@@ -87,7 +87,7 @@ struct world {
 	struct noise_keypair dc_kp;
 	struct endpoint dc_addr;
 	struct dc *dc;
-	TAILQ_HEAD(, flight) wire;
+	TAILQ_HEAD(flights, flight) wire;
 	TAILQ_HEAD(, peer) peers;
 	TAILQ_HEAD(, world_record) disk; /* survives world_restart_dc() */
 	struct dc_write *writes, **writes_tail;
