@@ -138,12 +138,18 @@ struct dc *dc_create(const struct dc_params *p, const struct dc_ops *ops, void *
 
 void dc_destroy(struct dc *dc)
 {
+	struct party *p;
+
 	if (dc == NULL)
 		return;
 	dc->is_closing = true;
 	directing_destroy(dc);
 	if (dc->relay != NULL)
 		relay_destroy(dc);
+	TAILQ_FOREACH(p, &dc->registry.parties, link)
+	if (p->kind == PARTY_NODE)
+		registration_forget(dc, party_node(p));
+	peers_stop(dc);
 	registry_fini(dc);
 	if (dc->relay != NULL)
 		relay_free(dc);

@@ -84,7 +84,7 @@ void dc_write_cancel(struct dc *dc, const void *arg);
 /* Attempt numbers of the next hour, before they are used. */
 void dc_attempts_reserve(struct dc *dc);
 void dc_publish(struct dc *dc, const struct node *n, bool is_gone);
-/* Forget what is still out. */
+/* What is still out ends as cancelled. */
 void dc_writes_fini(struct dc *dc);
 
 /* ---- message handlers: the request is dc->rx, the answer goes by control_answer/refuse ---- */

@@ -84,6 +84,8 @@ void dc_writes_fini(struct dc *dc)
 		struct write_owner *o = LIST_FIRST(&dc->writes);
 
 		LIST_REMOVE(o, link);
+		if (o->done != NULL)
+			o->done(dc, dc->now, o->arg, -ECANCELED);
 		free(o);
 	}
 }

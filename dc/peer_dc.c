@@ -33,6 +33,12 @@ int peers_create(struct dc *dc)
 	return 0;
 }
 
+void peers_stop(struct dc *dc)
+{
+	for (unsigned int i = 0; dc->peers != NULL && i < dc->peers->n; i++)
+		timer_cancel(&dc->timers, &dc->peers->list[i]->timer);
+}
+
 void peers_destroy(struct dc *dc)
 {
 	free(dc->peers);

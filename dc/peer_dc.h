@@ -26,6 +26,8 @@ struct peers {
 
 /* The configured ones. 0 or -errno. */
 int peers_create(struct dc *dc);
+/* No more timers. */
+void peers_stop(struct dc *dc);
 /* Memory of the peers themselves goes with the registry. */
 void peers_destroy(struct dc *dc);
 /* Open to those whose public key is greater than ours. */

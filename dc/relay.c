@@ -258,8 +258,11 @@ void relay_destroy(struct dc *dc)
 
 	while (!TAILQ_EMPTY(&r->jobs))
 		job_free(TAILQ_FIRST(&r->jobs));
-	for (uint32_t i = 0; i < r->rss_n; i++)
+	for (uint32_t i = 0; i < r->rss_n; i++) {
 		relay_forget_rs(dc, r->rss[i]);
+		dc_write_cancel(dc, r->rss[i]);
+		timer_cancel(&dc->timers, &r->rss[i]->timer);
+	}
 	binding_fini(dc);
 }
 

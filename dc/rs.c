@@ -38,6 +38,7 @@ void rs_remove(struct dc *dc, struct rs *rs)
 	struct party *p;
 
 	rs_down(dc, rs);
+	dc_write_cancel(dc, rs);
 	relay_forget_rs(dc, rs);
 	TAILQ_FOREACH(p, &dc->registry.parties, link)
 	if (p->kind == PARTY_NODE && party_node(p)->home == rs)
