@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef PERF_GROUPS_H
+#define PERF_GROUPS_H
+
+/* Every group of cases, one file each; main.c runs them in this order. */
+#include "perf/bench.h"
+
+extern const struct bench_group bench_lookup_1m, bench_lookup_10m; /* bench_lookup.c */
+extern const struct bench_group bench_aead;			   /* bench_aead.c */
+extern const struct bench_group bench_session;			   /* bench_session.c */
+extern const struct bench_group bench_control;			   /* bench_control.c */
+extern const struct bench_group bench_dns;			   /* bench_dns.c */
+extern const struct bench_group bench_rs_s_1m, bench_rs_s_10m;	   /* bench_rs_s.c */
+
+#endif

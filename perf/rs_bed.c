@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "perf/rs_bed.h"
+
+#include "appliance/pipeline/outer.h"
+#include "common/rng.h"
+
+#include <rte_eth_ring.h>
+#include <rte_ethdev.h>
+#include <rte_malloc.h>
+#include <rte_pause.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { OWN_PORT = 4700, MBUF_ROOM = 2048, RING_SIZE = 2 * BED_PACKETS, TOUCH = 128 };
+
+static struct ip_addr ip_of(const char *text)
+{
+	struct ip_addr ip;
+
+	if (ip_parse(text, &ip) < 0)
+		abort();
+	return ip;
+}
+
+static int routes_up(struct rs_bed *b)
+{
+	struct fib_route route = {.nexthop = 1};
+	struct local_addr own = {.ip = ip_of("192.0.2.1")};
+
+	if (prefix_parse("0.0.0.0/0", &route.prefix) < 0)
+		return -EINVAL;
+	b->fib = fib_create(&route, 1, 1);
+	b->local = local_create(&own, 1, NULL, 0);
+	b->iface = (struct iface){.mtu = 1500, .port = b->port};
+	b->iface.mac.addr_bytes[5] = 1;
+	atomic_store(&b->nexthops[1].word, (uint64_t)NEXTHOP_READY << 48 | 0x770000000002);
+	return b->fib == NULL || b->local == NULL ? -ENOMEM : 0;
+}
+
+static int port_up(struct rs_bed *b, const char *name)
+{
+	char in[24], out[24];
+	struct rte_eth_conf conf = {.txmode = {.mq_mode = RTE_ETH_MQ_TX_NONE}};
+	int port, ret;
+
+	snprintf(in, sizeof(in), "%s_in", name);
+	snprintf(out, sizeof(out), "%s_out", name);
+	b->in = rte_ring_create(in, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	b->out = rte_ring_create(out, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (b->in == NULL || b->out == NULL)
+		return -ENOMEM;
+	port = rte_eth_from_rings(name, &b->in, 1, &b->out, 1, 0);
+	if (port < 0)
+		return -ENODEV;
+	b->port = (uint16_t)port;
+	ret = rte_eth_dev_configure(b->port, 1, 1, &conf);
+	if (ret == 0)
+		ret = rte_eth_rx_queue_setup(b->port, 0, 1024, SOCKET_ID_ANY, NULL, b->pool);
+	if (ret == 0)
+		ret = rte_eth_tx_queue_setup(b->port, 0, 1024, SOCKET_ID_ANY, NULL);
+	return ret == 0 ? rte_eth_dev_start(b->port) : ret;
+}
+
+static int worker_up(struct rs_bed *b, const char *name)
+{
+	struct worker *w = rte_zmalloc(NULL, sizeof(*w), RTE_CACHE_LINE_SIZE);
+
+	b->w = w;
+	if (w == NULL)
+		return -ENOMEM;
+	w->n_workers = 1;
+	w->ifaces = &b->iface;
+	w->n_ifaces = 1;
+	w->n_ports = 1;
+	w->ports[0] = b->port;
+	w->nexthops = b->nexthops;
+	w->n_nexthops = 2;
+	w->ntm_port = OWN_PORT - 1;
+	w->alt_port = 443;
+	w->base_port = OWN_PORT;
+	w->has_rs = true;
+	w->pool = b->pool;
+	w->rs = rs_dp_worker(b->dp, 0);
+	w->now = 1000000000;
+	w->fib = b->fib;
+	w->local = b->local;
+	w->out = calloc(1, sizeof(*w->out));
+	w->peers[0] = &w->mailbox;
+	return w->out == NULL ? -ENOMEM : mailbox_init(&w->mailbox, name, 256);
+}
+
+/* Taken from the pool in an order of no meaning, so that no hardware prefetcher knows the next. */
+static int packets_up(struct rs_bed *b)
+{
+	struct rng rng;
+
+	b->pkt = calloc(BED_PACKETS, sizeof(*b->pkt));
+	b->frame = calloc(BED_PACKETS, sizeof(*b->frame));
+	if (b->pkt == NULL || b->frame == NULL ||
+	    rte_pktmbuf_alloc_bulk(b->pool, b->pkt, BED_PACKETS) != 0)
+		return -ENOMEM;
+	rng_init_seeded(&rng, 5);
+	for (uint32_t i = BED_PACKETS - 1; i > 0; i--) {
+		uint32_t j = (uint32_t)rng_below(&rng, i + 1);
+		struct rte_mbuf *m = b->pkt[i];
+
+		b->pkt[i] = b->pkt[j];
+		b->pkt[j] = m;
+	}
+	return 0;
+}
+
+int rs_bed_up(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg)
+{
+	struct endpoint own = {.ip = ip_of("192.0.2.1"), .port = OWN_PORT};
+	int ret;
+
+	memset(b, 0, sizeof(*b));
+	b->pool = rte_pktmbuf_pool_create(name, BED_PACKETS + 511, 256, sizeof(struct pkt_meta),
+					  MBUF_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (b->pool == NULL)
+		return -ENOMEM;
+	b->dp = rs_dp_create(cfg);
+	if (b->dp == NULL)
+		return -errno;
+	ret = rs_dp_local_add(b->dp, &own, 0);
+	if (ret >= 0)
+		ret = port_up(b, name);
+	if (ret == 0)
+		ret = routes_up(b);
+	if (ret == 0)
+		ret = worker_up(b, name);
+	return ret == 0 ? packets_up(b) : ret;
+}
+
+void rs_bed_down(struct rs_bed *b)
+{
+	if (b->in != NULL)
+		rte_ring_reset(b->in);
+	if (b->out != NULL)
+		rte_ring_reset(b->out);
+	if (b->w != NULL) {
+		rte_eth_dev_stop(b->port);
+		rte_eth_dev_close(b->port);
+		mailbox_fini(&b->w->mailbox);
+		free(b->w->out);
+		rte_free(b->w);
+	}
+	rte_ring_free(b->in);
+	rte_ring_free(b->out);
+	if (b->dp != NULL)
+		rs_dp_destroy(b->dp);
+	if (b->fib != NULL)
+		fib_destroy(b->fib);
+	if (b->local != NULL)
+		local_destroy(b->local);
+	rte_mempool_free(b->pool);
+	free(b->pkt);
+	free(b->frame);
+}
+
+/* Of UDP, as it stands in the packet. */
+static uint16_t checksum(const struct ip_addr *src, const struct ip_addr *dst, const uint8_t *udp,
+			 uint16_t len)
+{
+	uint64_t sum = csum_ip(src) + csum_ip(dst) + csum_be16(IPPROTO_UDP) + csum_be16(len);
+	uint16_t check = (uint16_t)~csum_fold(csum_bytes(udp, len, sum));
+
+	return check ? check : 0xffff;
+}
+
+void rs_bed_frame(struct rs_bed *b, uint32_t i, const struct endpoint *src, const uint8_t *ntm,
+		  uint16_t len)
+{
+	const unsigned int eth = RTE_ETHER_HDR_LEN, head = eth + IP4_HDR_LEN + UDP_HDR_LEN;
+	struct ip_addr own = ip_of("192.0.2.1");
+	struct outer o = {.src = &src->ip, .dst = &own, .ttl = 64, .proto = IPPROTO_UDP};
+	uint8_t *p = rte_pktmbuf_mtod(b->pkt[i], uint8_t *);
+	uint16_t check;
+
+	memset(p, 0, head);
+	memcpy(p, b->iface.mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+	p[11] = 0x77;
+	store_be16(p + 12, RTE_ETHER_TYPE_IPV4);
+	outer_write(p + eth + IP4_HDR_LEN, (uint16_t)(UDP_HDR_LEN + len), &o);
+	store_be16(p + eth + IP4_HDR_LEN, src->port);
+	store_be16(p + eth + IP4_HDR_LEN + 2, OWN_PORT);
+	store_be16(p + eth + IP4_HDR_LEN + 4, (uint16_t)(UDP_HDR_LEN + len));
+	store_be16(p + eth + IP4_HDR_LEN + 6, 0);
+	memcpy(p + head, ntm, len);
+	check = checksum(&src->ip, &own, p + eth + IP4_HDR_LEN, (uint16_t)(UDP_HDR_LEN + len));
+	memcpy(p + eth + IP4_HDR_LEN + 6, &check, sizeof(check));
+	b->frame_len = (uint16_t)(head + len);
+	memcpy(b->frame[i], p, RTE_MIN(b->frame_len, (uint16_t)BED_FRAME_MAX));
+}
+
+void rs_bed_refill(struct rs_bed *b, uint32_t n)
+{
+	rte_ring_reset(b->in);
+	rte_ring_reset(b->out);
+	for (uint32_t i = 0; i < n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+
+		rte_pktmbuf_reset(m);
+		m->port = b->port;
+		m->data_len = b->frame_len;
+		m->pkt_len = b->frame_len;
+		memcpy(rte_pktmbuf_mtod(m, void *), b->frame[i],
+		       RTE_MIN(b->frame_len, (uint16_t)BED_FRAME_MAX));
+	}
+	if (rte_ring_enqueue_bulk(b->in, (void **)b->pkt, n, NULL) != n)
+		abort();
+}
+
+void rs_bed_run(struct rs_bed *b, uint32_t n)
+{
+	while (rte_ring_count(b->in) > 0)
+		pipeline_run(b->w);
+	if (rte_ring_count(b->out) == n)
+		return;
+	for (int i = 0; i < DROP_MAX; i++)
+		if (b->w->stats.drops[i] != 0)
+			fprintf(stderr, "bench: %llu packets dropped: %s\n",
+				(unsigned long long)b->w->stats.drops[i],
+				drop_name((enum drop_reason)i));
+	abort();
+}
+
+void rs_bed_run_io(struct rs_bed *b, uint32_t n)
+{
+	struct rte_mbuf *m[BURST_MAX];
+	uint64_t sum = 0;
+	uint16_t got;
+
+	while ((got = rte_eth_rx_burst(b->port, 0, m, BURST_MAX)) > 0) {
+		for (uint16_t i = 0; i < got; i++)
+			for (int line = 0; line < TOUCH; line += RTE_CACHE_LINE_SIZE)
+				rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], void *, line));
+		for (uint16_t i = 0; i < got; i++)
+			for (int line = 0; line < TOUCH; line += RTE_CACHE_LINE_SIZE)
+				sum += *rte_pktmbuf_mtod_offset(m[i], uint64_t *, line);
+		if (rte_eth_tx_burst(b->port, 0, m, got) != got)
+			abort();
+	}
+	if (sum == 1 || rte_ring_count(b->out) != n)
+		abort();
+}
