@@ -83,6 +83,8 @@ static void joined(void *ctx, const struct virtio_net_hdr *h, const uint8_t *pkt
 		hdr = ip + ((pkt[0] >> 4 == 6 ? pkt[6] : pkt[9]) == IPPROTO_TCP ? 32 : 8);
 	}
 	outs++;
+	if (len < hdr)
+		return; /* hostile bytes, passed on as they came */
 	memcpy(got + got_len, pkt + hdr, len - hdr);
 	got_len += len - hdr;
 }
