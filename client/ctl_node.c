@@ -74,6 +74,15 @@ static json_t *links_json(const struct ntmd *d, uint8_t in_use)
 	return list;
 }
 
+/* Before the DC was found there is no core to ask. */
+static json_t *starting(const struct ntmd *d)
+{
+	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:s, s:{s:s, s:s}}", "program", "ntmd",
+			 "version", NTM_VERSION, "pid", (int)getpid(), "uptime_s",
+			 (double)(loop_now() - d->start_ns) / NS, "state", "starting", "name",
+			 d->join.name, "dc", "name", d->join.dc, "state", "looked for");
+}
+
 static json_t *cmd_status(void *ctx, const json_t *args, uint64_t id)
 {
 	struct ntmd *d = ctx;
@@ -81,6 +90,8 @@ static json_t *cmd_status(void *ctx, const json_t *args, uint64_t id)
 	struct node_status s;
 	json_t *o, *dc;
 
+	if (d->node == NULL)
+		return starting(d);
 	node_status(d->node, &s);
 	o = json_pack(
 		"{s:s, s:s, s:i, s:f, s:s, s:s, s:s}", "program", "ntmd", "version", NTM_VERSION,
@@ -169,8 +180,11 @@ static bool binding_each(void *arg, const struct node_binding_info *b)
 static json_t *cmd_paths(void *ctx, const json_t *args, uint64_t id)
 {
 	struct ntmd *d = ctx;
-	struct list l = {.array = json_array(), .now = loop_now()};
+	struct list l = {.now = loop_now()};
 
+	if (d->node == NULL)
+		return ctl_error("starting: the DC is looked for");
+	l.array = json_array();
 	node_paths(d->node, path_each, &l);
 	node_bindings(d->node, binding_each, &l);
 	return json_pack("{s:o}", "paths", l.array);
@@ -210,10 +224,13 @@ static bool path_session_each(void *arg, const struct node_path_info *p)
 static json_t *cmd_sessions(void *ctx, const json_t *args, uint64_t id)
 {
 	struct ntmd *d = ctx;
-	struct list l = {.array = json_array(), .now = loop_now()};
+	struct list l = {.now = loop_now()};
 	struct node_status s;
 	json_t *dc;
 
+	if (d->node == NULL)
+		return ctl_error("starting: the DC is looked for");
+	l.array = json_array();
 	node_status(d->node, &s);
 	dc = json_pack("{s:s, s:s, s:s}", "kind", "node-dc", "peer", s.dc_name, "state", s.state);
 	json_object_set_new(dc, "endpoint", endpoint_json(&s.dc));
@@ -262,9 +279,15 @@ static json_t *io_json(const struct ntmd *d)
 static json_t *cmd_stats(void *ctx, const json_t *args, uint64_t id)
 {
 	struct ntmd *d = ctx;
-	const uint64_t *c = dp_counters(d->dp);
-	json_t *core = json_object(), *path = json_object(), *dns = json_object();
+	const uint64_t *c;
+	json_t *core, *path, *dns;
 
+	if (d->node == NULL)
+		return ctl_error("starting: the DC is looked for");
+	c = dp_counters(d->dp);
+	core = json_object();
+	path = json_object();
+	dns = json_object();
 	node_counters(d->node, counter_each, core);
 	for (int i = 0; i < DP_COUNTER_COUNT; i++)
 		if (strncmp(dp_counter_help(i), "drop: ", 6) != 0)
@@ -345,12 +368,15 @@ static json_t *cmd_why(void *ctx, const json_t *args, uint64_t id)
 {
 	struct ntmd *d = ctx;
 	const char *asked = json_string_value(json_object_get(args, "name")), *name = asked;
-	struct why w = {.steps = json_array()};
+	struct why w = {.steps = NULL};
 	struct route_of r = {.route = "none"};
 	struct ip_addr vip;
 	struct timespec ts;
 	uint64_t now = loop_now();
 
+	if (d->node == NULL)
+		return ctl_error("starting: the DC is looked for");
+	w.steps = json_array();
 	if (asked != NULL && ip_parse(asked, &vip) == 0)
 		name = node_vip_name(d->node, &vip);
 	clock_gettime(CLOCK_REALTIME, &ts);

@@ -34,7 +34,7 @@ static int run(struct ntmd *d)
 		return EXIT_FAILURE;
 	ntmd_run(d);
 	ntmd_stop(d);
-	return EXIT_SUCCESS;
+	return d->is_failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv)

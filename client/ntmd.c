@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/ntmd.h"
+#include "client/resolv.h"
 #include "common/base64.h"
 #include "common/log.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -244,35 +244,6 @@ static int identity(struct ntmd *d)
 	return 0;
 }
 
-/* Asked once, before resolv.conf names our own stub. A DC has few addresses and they rarely change;
- * a daemon that starts without a network is started again by its unit.
- */
-static int dc_resolve(struct ntmd *d, struct node_params *p)
-{
-	const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
-	struct addrinfo *all, *ai;
-	int ret;
-
-	for (uint32_t i = 0; i < d->conf.dc_n; i++)
-		p->dc[p->dc_n++] = d->conf.dc[i];
-	if (p->dc_n > 0)
-		return 0;
-	ret = getaddrinfo(d->join.dc, NULL, &hints, &all);
-	if (ret != 0) {
-		LOG(ERR, "cannot find the DC name=%s: %s", d->join.dc, gai_strerror(ret));
-		return -EHOSTUNREACH;
-	}
-	for (ai = all; ai != NULL && p->dc_n < NODE_DC_ENDPOINTS_MAX; ai = ai->ai_next) {
-		struct sockaddr_storage ss;
-
-		memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
-		if (endpoint_from_sockaddr(&ss, &p->dc[p->dc_n]) == 0)
-			p->dc[p->dc_n++].port = 0;
-	}
-	freeaddrinfo(all);
-	return 0;
-}
-
 static int64_t realtime_offset(void)
 {
 	struct timespec ts;
@@ -303,8 +274,9 @@ static uint16_t tunnel_mtu(uint32_t suites)
 	return cbc ? 1408 : 1420;
 }
 
-static int core_create(struct ntmd *d, const struct dp_ops *dp_ops)
+static int core_create(struct ntmd *d, const struct endpoint *dc, unsigned int dc_n)
 {
+	static const struct dp_ops dp_ops = {.emit = dp_emit, .deliver = dp_deliver};
 	struct node_params p = {
 		.name = d->join.name,
 		.dc_name = d->join.dc,
@@ -325,12 +297,12 @@ static int core_create(struct ntmd *d, const struct dp_ops *dp_ops)
 	ret = state_key(&d->state, &d->rng, &p.keys);
 	if (ret == 0)
 		ret = state_load(&d->state, &p.state);
-	if (ret == 0)
-		ret = dc_resolve(d, &p);
 	if (ret < 0)
 		return ret;
+	for (unsigned int i = 0; i < dc_n && p.dc_n < NODE_DC_ENDPOINTS_MAX; i++)
+		p.dc[p.dc_n++] = dc[i];
 	memcpy(d->public_key, p.keys.pub, sizeof(d->public_key));
-	d->dp = dp_create(&dpp, dp_ops, d, node_datapath_events());
+	d->dp = dp_create(&dpp, &dp_ops, d, node_datapath_events());
 	if (d->dp == NULL)
 		return -ENOMEM;
 	dp = dp_datapath(d->dp);
@@ -374,6 +346,15 @@ static int watch(struct ntmd *d, struct loop_fd *f, int fd, void (*ready)(void *
 	return loop_add(&d->loop, f, EPOLLIN);
 }
 
+static int ctl_listen_watch(struct ntmd *d)
+{
+	struct pollfd fds[CTL_FDS_MAX];
+
+	if (ctl_server_poll_fds(d->ctl, fds) == 0)
+		return -ENOENT;
+	return watch(d, &d->ctl_fd, fds[0].fd, ctl_ready);
+}
+
 static int signals_open(struct ntmd *d)
 {
 	sigset_t set;
@@ -408,9 +389,56 @@ static int buffers_create(struct ntmd *d)
 	return 0;
 }
 
+/* With the DC's addresses at hand: everything that needs them. */
+static int begin(struct ntmd *d, const struct endpoint *dc, unsigned int dc_n)
+{
+	int ret = core_create(d, dc, dc_n);
+
+	if (ret < 0)
+		return ret;
+	d->coalesce->has_udp = d->tun.has_uso;
+	watch(d, &d->tun_fd, d->tun.fd, tun_ready);
+	ret = names_start(d);
+	if (ret < 0)
+		return ret;
+	d->netmon.names = d->conf.links;
+	d->netmon.names_n = d->conf.links_n;
+	d->netmon.skip = d->tun.ifindex;
+	ret = netmon_open(&d->netmon, &netmon_ops, d);
+	if (ret < 0) {
+		LOG(ERR, "cannot watch links: %s", strerror(-ret));
+		return ret;
+	}
+	watch(d, &d->netmon_fd, netmon_fd(&d->netmon), netmon_fd_ready);
+	netmon_scan(&d->netmon);
+	LOG(NOTICE, "running version=%s name=%s dc=%s", NTM_VERSION, d->join.name, d->join.dc);
+	return 0;
+}
+
+static void dc_found(void *ctx, const struct endpoint *dc, unsigned int n)
+{
+	struct ntmd *d = ctx;
+
+	d->find = NULL;
+	if (begin(d, dc, n) < 0) {
+		d->is_failed = true;
+		d->is_stopping = true;
+	}
+}
+
+static int find_dc(struct ntmd *d)
+{
+	if (d->conf.dc_n > 0)
+		return begin(d, d->conf.dc, d->conf.dc_n);
+	/* A run that did not end well has left our own stub in there. */
+	if (d->conf.dns_mode == CONFIG_DNS_FILE)
+		resolv_give_back(d->conf.state_dir, d->conf.resolv_conf);
+	d->find = dc_find_start(&d->loop, d->join.dc, dc_found, d);
+	return d->find != NULL ? 0 : -errno;
+}
+
 int ntmd_start(struct ntmd *d)
 {
-	static const struct dp_ops dp_ops = {.emit = dp_emit, .deliver = dp_deliver};
 	int ret;
 
 	d->tun.fd = d->signal_fd.fd = -1;
@@ -429,38 +457,20 @@ int ntmd_start(struct ntmd *d)
 		ret = state_open(&d->state, d->conf.state_dir);
 	if (ret == 0)
 		ret = ctl_server_open(&d->ctl, d->conf.control_socket, ntmd_commands, d);
-	if (ret < 0) {
+	if (ret == 0)
+		ret = ctl_listen_watch(d);
+	if (ret < 0)
 		LOG(ERR, "cannot start: %s", strerror(-ret));
-		goto err_stop;
-	}
-	ret = core_create(d, &dp_ops);
+	if (ret == 0)
+		ret = find_dc(d);
 	if (ret < 0)
-		goto err_stop;
-	d->coalesce->has_udp = d->tun.has_uso;
-	watch(d, &d->tun_fd, d->tun.fd, tun_ready);
-	ret = names_start(d);
-	if (ret < 0)
-		goto err_stop;
-	d->netmon.names = d->conf.links;
-	d->netmon.names_n = d->conf.links_n;
-	d->netmon.skip = d->tun.ifindex;
-	ret = netmon_open(&d->netmon, &netmon_ops, d);
-	if (ret < 0) {
-		LOG(ERR, "cannot watch links: %s", strerror(-ret));
-		goto err_stop;
-	}
-	watch(d, &d->netmon_fd, netmon_fd(&d->netmon), netmon_fd_ready);
-	netmon_scan(&d->netmon);
-	LOG(NOTICE, "running version=%s name=%s dc=%s", NTM_VERSION, d->join.name, d->join.dc);
-	return 0;
-
-err_stop:
-	ntmd_stop(d);
+		ntmd_stop(d);
 	return ret;
 }
 
 void ntmd_stop(struct ntmd *d)
 {
+	dc_find_stop(d->find);
 	names_stop(d);
 	ctl_server_close(d->ctl);
 	if (d->netmon.events.nl != NULL)
@@ -518,23 +528,13 @@ static uint64_t ctl_poll(struct ntmd *d, uint64_t now)
 	return now + 5000000ULL;
 }
 
-static int ctl_listen_watch(struct ntmd *d)
-{
-	struct pollfd fds[CTL_FDS_MAX];
-
-	if (ctl_server_poll_fds(d->ctl, fds) == 0)
-		return -ENOENT;
-	return watch(d, &d->ctl_fd, fds[0].fd, ctl_ready);
-}
-
 void ntmd_run(struct ntmd *d)
 {
-	ctl_listen_watch(d);
 	while (!d->is_stopping) {
-		uint64_t now = loop_now(), next;
+		uint64_t now = loop_now(), next = UINT64_MAX;
 
-		next = node_poll(d->node, now);
-		next = earlier(next, dp_poll(d->dp, now));
+		if (d->node != NULL)
+			next = earlier(node_poll(d->node, now), dp_poll(d->dp, now));
 		if (d->dns != NULL)
 			next = earlier(next, dns_io_poll(d->dns, now));
 		next = earlier(next, ctl_poll(d, now));

@@ -6,6 +6,7 @@
  * thread and one loop.
  */
 #include "client/config.h"
+#include "client/dc_find.h"
 #include "client/dns_io.h"
 #include "client/dp.h"
 #include "client/loop.h"
@@ -34,7 +35,8 @@ struct ntmd {
 	struct rng rng;
 	struct loop loop;
 	struct state state;
-	struct node *node;
+	struct dc_find *find; /* the DC's addresses are looked for */
+	struct node *node;    /* NULL until they are known */
 	struct dp *dp;
 	struct tun tun;
 	struct netmon netmon;
@@ -50,7 +52,7 @@ struct ntmd {
 	struct loop_fd tun_fd, netmon_fd, ctl_fd, signal_fd;
 	uint64_t start_ns, slept_ns;
 	uint8_t rx_family;
-	bool is_stopping, has_resolv;
+	bool is_stopping, is_failed, has_resolv;
 };
 
 /* 0 or -errno with a line in the log; what was started is stopped again on failure. */
