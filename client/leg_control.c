@@ -131,6 +131,15 @@ static void prove(struct leg *l, const struct msg *m)
 	chan_answer(&l->chan, &n->tx);
 }
 
+static void paths_follow(struct leg *l)
+{
+	struct path *p;
+
+	TAILQ_FOREACH(p, &l->chan.node->paths, link)
+	if (p->leg == l && !p->chan.is_dead)
+		path_leg_moved(p);
+}
+
 /* The update that went out before the newest is answered too: its challenge is as good. */
 static void update_done(void *ctx, void *arg, const struct msg *m)
 {
@@ -160,6 +169,7 @@ static void update_done(void *ctx, void *arg, const struct msg *m)
 		chan_route(&l->chan, &dest, 0, 0);
 		mtu_start(&l->mtu, &l->chan);
 		l->observed = m->observed;
+		paths_follow(l);
 		mover_trial_good(n, dest.link);
 		return;
 	}
@@ -191,7 +201,6 @@ void leg_moved(struct leg *l)
 {
 	struct node *n = l->chan.node;
 	struct datapath_dest dest;
-	struct path *p;
 
 	l->is_on_trial = false;
 	l->chan.detour = NULL;
@@ -207,9 +216,7 @@ void leg_moved(struct leg *l)
 	mtu_start(&l->mtu, &l->chan);
 	update(l, NULL);
 	leg_active(l);
-	TAILQ_FOREACH(p, &n->paths, link)
-	if (p->leg == l && !p->chan.is_dead)
-		path_leg_moved(p);
+	paths_follow(l);
 }
 
 void leg_trial(struct leg *l, uint8_t link)

@@ -151,6 +151,11 @@ static void reset(struct node *n, uint64_t id, size_t cause_len)
 	uint8_t pkt[WIRE_RESET_LEN];
 	size_t len;
 
+	/* The path is opening: the peer's data has overtaken its handshake 2. */
+	if (path_find(n, id) != NULL) {
+		node_count(n, NODE_EARLY_DATA);
+		return;
+	}
 	node_count(n, NODE_UNKNOWN_ID);
 	if (n->now - n->reset_window_ns >= NODE_SEC) {
 		n->reset_window_ns = n->now;

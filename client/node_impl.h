@@ -26,6 +26,7 @@
 	X(HS_STRAY,        "drop: handshake 2, cookie or reset nobody waits for")                  \
 	X(HS_REFUSED,      "drop: handshake packet that was not taken")                            \
 	X(UNKNOWN_ID,      "drop: sealed packet for an ID we do not have")                         \
+	X(EARLY_DATA,      "drop: data of a path whose handshake 2 is still on the way")           \
 	X(RESETS_SENT,     "resets sent for such")                                                 \
 	X(RESETS_LIMITED,  "resets not sent: too many, or longer than the cause")                  \
 	X(CONTROL_BAD,     "drop: control body malformed")                                         \

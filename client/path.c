@@ -438,8 +438,13 @@ static void poll_life(struct path *p)
 static uint64_t poll(struct path *p)
 {
 	struct node *n = p->chan.node;
-	uint64_t due = chan_poll(&p->chan);
+	uint64_t due;
 
+	if (p->must_settle) {
+		p->must_settle = false;
+		path_settle(p);
+	}
+	due = chan_poll(&p->chan);
 	if (!p->chan.is_dead)
 		poll_life(p);
 	if (p->chan.is_dead)

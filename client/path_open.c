@@ -138,7 +138,8 @@ static void op_installed(struct chan *c)
 		p->is_direct = true;
 		chan_route(c, &dest, 0, 0);
 	}
-	path_settle(p);
+	/* B's handshake 2 is not out yet, and data must not overtake it. */
+	p->must_settle = true;
 }
 
 static void op_up(struct chan *c)

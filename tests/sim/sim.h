@@ -56,6 +56,7 @@ struct sim_nat {
 	enum sim_nat_class class;
 	uint64_t life_ns; /* of an idle mapping */
 	uint16_t next_port;
+	bool is_wall; /* no translation: a host's own firewall */
 	struct sim_mapping map[SIM_NAT_MAPPINGS];
 	uint64_t refused; /* inbound packets without mapping or filtered */
 };

@@ -75,7 +75,7 @@ bool sim_nat_out(struct sim_nat *n, uint64_t now, struct endpoint *src, const st
 		return false;
 	if (!m->is_used) {
 		*m = (struct sim_mapping){.is_used = true, .inside = *src, .towards = towards};
-		m->port = (uint16_t)(PORT_BASE + n->next_port);
+		m->port = n->is_wall ? src->port : (uint16_t)(PORT_BASE + n->next_port);
 		n->next_port = (uint16_t)((n->next_port + 7) % PORT_SPAN);
 	}
 	m->last_ns = now;
