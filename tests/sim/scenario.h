@@ -29,6 +29,8 @@ static inline void scenario_flow(struct world *w, struct sim_flow *f, unsigned i
 	assert_int_equal(world_direct(w, from, world_name(to), &vips, NULL), NODE_DIRECTION_PATH);
 	sim_flow_start(f, &w->nodes[from], &w->nodes[to], v6 ? &vips.v6 : &vips.v4, 200, gap_ns,
 		       true);
+	if (gap_ns == 0)
+		sim_flow_send(f);
 	assert_true(sim_run_until(&w->sim, 10 * SIM_SEC, has_echo, f));
 }
 
