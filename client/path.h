@@ -33,7 +33,7 @@ struct path {
 
 	uint16_t relay_outer; /* size that the relay's route took last, 0: not known */
 	bool is_direct;	      /* kind of the route in use */
-	bool must_settle; /* at the next poll */
+	bool must_settle;     /* at the next poll */
 	bool is_tentative;    /* side B: until the first sealed packet tells how A sends */
 	uint64_t created_ns, since_ns, expires_ns, renew_ns;
 	uint64_t switches;
