@@ -2,6 +2,7 @@
 #include "appliance/admin.h"
 #include "appliance/app.h"
 #include "appliance/config.h"
+#include "appliance/dc_shell.h"
 #include "appliance/main_loop.h"
 #include "appliance/reload.h"
 #include "appliance/report.h"
@@ -18,6 +19,12 @@ static json_t *do_version(void *ctx, const json_t *args, uint64_t id)
 	return json_pack("{s:s, s:s}", "program", "ntm-appliance", "version", NTM_VERSION);
 }
 
+/* What the DC of this process has to add, it adds on its own lcore. */
+static json_t *with_dc(struct app *app, enum dc_request_op op, json_t *partial, uint64_t id)
+{
+	return app->dc_shell != NULL ? dc_admin_ask(app, op, NULL, partial, id) : partial;
+}
+
 static json_t *do_status(void *ctx, const json_t *args, uint64_t id)
 {
 	const struct app *app = ctx;
@@ -26,7 +33,7 @@ static json_t *do_status(void *ctx, const json_t *args, uint64_t id)
 	for (unsigned int i = 0; i < app->n_admin; i++)
 		if (app->admin[i].status != NULL)
 			app->admin[i].status(app->admin[i].ctx, status);
-	return status;
+	return with_dc(ctx, DC_REQUEST_STATUS, status, id);
 }
 
 static json_t *do_stats(void *ctx, const json_t *args, uint64_t id)
@@ -37,7 +44,7 @@ static json_t *do_stats(void *ctx, const json_t *args, uint64_t id)
 	for (unsigned int i = 0; i < app->n_admin; i++)
 		if (app->admin[i].counters != NULL)
 			app->admin[i].counters(app->admin[i].ctx, counters);
-	return stats;
+	return with_dc(ctx, DC_REQUEST_STATS, stats, id);
 }
 
 static json_t *do_paths(void *ctx, const json_t *args, uint64_t id)
@@ -48,7 +55,7 @@ static json_t *do_paths(void *ctx, const json_t *args, uint64_t id)
 	for (unsigned int i = 0; i < app->n_admin; i++)
 		if (app->admin[i].paths != NULL)
 			app->admin[i].paths(app->admin[i].ctx, list);
-	return json_pack("{s:o}", "paths", list);
+	return with_dc(ctx, DC_REQUEST_PATHS, json_pack("{s:o}", "paths", list), id);
 }
 
 static json_t *do_sessions(void *ctx, const json_t *args, uint64_t id)
@@ -59,7 +66,7 @@ static json_t *do_sessions(void *ctx, const json_t *args, uint64_t id)
 	for (unsigned int i = 0; i < app->n_admin; i++)
 		if (app->admin[i].sessions != NULL)
 			app->admin[i].sessions(app->admin[i].ctx, list);
-	return json_pack("{s:o}", "sessions", list);
+	return with_dc(ctx, DC_REQUEST_SESSIONS, json_pack("{s:o}", "sessions", list), id);
 }
 
 static json_t *do_nexthops(void *ctx, const json_t *args, uint64_t id)
@@ -93,34 +100,25 @@ static json_t *do_undrain(void *ctx, const json_t *args, uint64_t id)
 	return drain(ctx, false);
 }
 
-/* The role that knows nodes, or NULL. */
-static const struct admin_role *registrar(const struct app *app)
+static json_t *of_dc(struct app *app, enum dc_request_op op, const json_t *args, uint64_t id)
 {
-	for (unsigned int i = 0; i < app->n_admin; i++)
-		if (app->admin[i].node_add != NULL)
-			return &app->admin[i];
-	return NULL;
+	return app->dc_shell != NULL ? dc_admin_ask(app, op, args, NULL, id)
+				     : ctl_error("this appliance has no role dc");
 }
 
 static json_t *do_node_add(void *ctx, const json_t *args, uint64_t id)
 {
-	const struct admin_role *r = registrar(ctx);
-
-	return r != NULL ? r->node_add(r->ctx, args, id) : ctl_error("no role dc here");
+	return of_dc(ctx, DC_REQUEST_NODE_ADD, args, id);
 }
 
 static json_t *do_node_list(void *ctx, const json_t *args, uint64_t id)
 {
-	const struct admin_role *r = registrar(ctx);
-
-	return r != NULL ? r->node_list(r->ctx, args, id) : ctl_error("no role dc here");
+	return of_dc(ctx, DC_REQUEST_NODE_LIST, args, id);
 }
 
 static json_t *do_node_del(void *ctx, const json_t *args, uint64_t id)
 {
-	const struct admin_role *r = registrar(ctx);
-
-	return r != NULL ? r->node_del(r->ctx, args, id) : ctl_error("no role dc here");
+	return of_dc(ctx, DC_REQUEST_NODE_DEL, args, id);
 }
 
 static const struct ctl_command commands[] = {
@@ -130,7 +128,8 @@ static const struct ctl_command commands[] = {
 	{"sessions", "", "associations of this appliance", do_sessions},
 	{"stats", "", "stages, drops and counters", do_stats},
 	{"nexthops", "", "gateways and on-link hosts in use", do_nexthops},
-	{"node_add", "name [expires_s]", "make a join token for a node", do_node_add},
+	{"node_add", "name [expires_s] [kind]", "make a join token for a node or an RS",
+	 do_node_add},
 	{"node_list", "", "nodes of this DC", do_node_list},
 	{"node_del", "name", "forget a node", do_node_del},
 	{"drain", "", "take no new legs", do_drain},

@@ -12,7 +12,7 @@
 struct app;
 
 /* Each adds to, or answers, one command; NULL where a role has nothing to say. They run on the
- * control lcore. `later` handlers answer by ctl_server_answer() with the id and return NULL.
+ * control lcore. The DC's part is asked of its own lcore (dc_shell.h).
  */
 struct admin_role {
 	void *ctx;
@@ -21,9 +21,6 @@ struct admin_role {
 	void (*paths)(void *ctx, json_t *list);	       /* appends */
 	void (*sessions)(void *ctx, json_t *list);     /* appends */
 	json_t *(*drain)(void *ctx, bool on);
-	json_t *(*node_add)(void *ctx, const json_t *args, uint64_t id);
-	json_t *(*node_list)(void *ctx, const json_t *args, uint64_t id);
-	json_t *(*node_del)(void *ctx, const json_t *args, uint64_t id);
 };
 
 enum { ADMIN_ROLES_MAX = 4 };

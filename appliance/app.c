@@ -2,13 +2,16 @@
 #include "appliance/app.h"
 #include "appliance/config.h"
 #include "appliance/dc_lcore.h"
+#include "appliance/dc_shell.h"
 #include "appliance/eal.h"
+#include "appliance/hs_pool.h"
 #include "appliance/iface.h"
 #include "appliance/main_loop.h"
 #include "appliance/nl.h"
 #include "appliance/pipeline/burst.h"
 #include "appliance/port.h"
 #include "appliance/route.h"
+#include "appliance/rs_shell.h"
 #include "appliance/tap.h"
 #include "appliance/workers.h"
 #include "common/log.h"
@@ -167,6 +170,23 @@ static int launch(struct app *app, const struct config *c)
 	return app->taps == NULL ? failed("TAP thread", -errno) : 0;
 }
 
+/* Room for every handshake that both roles may have in work. */
+enum { HANDSHAKE_QUEUE = 4096 };
+
+static int make_roles(struct app *app, const struct config *c)
+{
+	int ret = 0;
+
+	app->hs_pool = hs_pool_start(c->handshake_threads, HANDSHAKE_QUEUE);
+	if (app->hs_pool == NULL)
+		return failed("handshake threads", -errno);
+	if (config_has_role(c, ROLE_DC))
+		ret = dc_shell_create(app);
+	if (ret == 0 && app->rs_shell != NULL)
+		ret = rs_shell_start(app);
+	return ret;
+}
+
 int app_start(struct app *app, const char *config_path, const struct config *config)
 {
 	int ret;
@@ -185,6 +205,10 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 		ret = make_interfaces(app, config);
 	if (ret < 0)
 		return ret;
+	if (config_has_role(config, ROLE_RS))
+		ret = rs_shell_create(app);
+	if (ret < 0)
+		return ret;
 	ret = workers_create(app);
 	if (ret < 0)
 		return failed("workers (dpdk.memory_mb)", ret);
@@ -194,7 +218,9 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 	app->routes = route_create(app, main_loop_stats(app->main_loop));
 	if (app->routes == NULL)
 		return failed("routes and addresses", -errno);
-	ret = launch(app, config);
+	ret = make_roles(app, config);
+	if (ret == 0)
+		ret = launch(app, config);
 	if (ret == 0)
 		ret = admin_open(app);
 	if (ret == 0)
@@ -262,6 +288,9 @@ void app_stop(struct app *app)
 	admin_close(app);
 	if (app->has_lcores)
 		stop_lcores(app);
+	hs_pool_stop(app->hs_pool, NULL);
+	dc_shell_destroy(app->dc_shell);
+	rs_shell_destroy(app->rs_shell);
 	if (app->main_loop != NULL) {
 		struct lcore_stats *st = main_loop_stats(app->main_loop);
 

@@ -19,6 +19,8 @@
 struct config; /* appliance/config.h */
 struct iface;  /* appliance/iface.h */
 struct ctl_server;
+struct dc_shell;
+struct rs_shell;
 struct tap_thread;
 struct route_mirror;
 struct main_loop;
@@ -50,7 +52,9 @@ struct app {
 	struct route_mirror *routes;
 	struct hs_pool *hs_pool;
 	struct main_loop *main_loop;
-	struct dc_lcore *dc;
+	struct dc_lcore *dc; /* NULL without the role */
+	struct dc_shell *dc_shell;
+	struct rs_shell *rs_shell;
 
 	struct ctl_server *ctl;
 	struct admin_role admin[ADMIN_ROLES_MAX];

@@ -51,14 +51,14 @@ static uint32_t head_of(const struct binding_table *t, uint32_t subscriber,
 
 static const struct binding *at(const struct binding_table *t, const _Atomic uint32_t *link)
 {
-	/* pairs with the release stores in binding_add() */
+	/* pairs with the release stores in binding_table_add() */
 	uint32_t n = atomic_load_explicit(link, memory_order_acquire);
 
 	return n == 0 ? NULL : &t->entries[n - 1];
 }
 
-const struct binding *binding_by_vip(const struct binding_table *t, uint32_t subscriber,
-				     const struct ip_addr *vip)
+const struct binding *binding_table_by_vip(const struct binding_table *t, uint32_t subscriber,
+					   const struct ip_addr *vip)
 {
 	const struct binding *b = at(t, &t->by_vip[head_of(t, subscriber, vip)]);
 
@@ -95,8 +95,8 @@ static void push(_Atomic uint32_t *head, _Atomic uint32_t *next, uint32_t n)
 	atomic_store_explicit(head, n, memory_order_release);
 }
 
-int binding_add(struct binding_table *t, uint32_t subscriber, uint32_t number,
-		const struct ip_addr *vip, const struct ip_addr *rip)
+int binding_table_add(struct binding_table *t, uint32_t subscriber, uint32_t number,
+		      const struct ip_addr *vip, const struct ip_addr *rip)
 {
 	const struct binding *old = by_number(t, subscriber, number);
 	struct binding *b;
@@ -105,7 +105,7 @@ int binding_add(struct binding_table *t, uint32_t subscriber, uint32_t number,
 
 	if (old != NULL)
 		return ip_equal(&old->vip, vip) && ip_equal(&old->rip, rip) ? 0 : -EEXIST;
-	if (binding_by_vip(t, subscriber, vip) != NULL)
+	if (binding_table_by_vip(t, subscriber, vip) != NULL)
 		return -EEXIST;
 	ret = idx_pool_take(&t->pool, &n);
 	if (ret < 0)

@@ -43,14 +43,14 @@ void binding_table_fini(struct binding_table *t); /* zeroed memory is fine */
 /* Control lcore. 0 also where exactly this binding is there; -EEXIST: number or vip is taken by
  * another; -ENOSPC; -ENOENT.
  */
-int binding_add(struct binding_table *t, uint32_t subscriber, uint32_t number,
-		const struct ip_addr *vip, const struct ip_addr *rip);
+int binding_table_add(struct binding_table *t, uint32_t subscriber, uint32_t number,
+		      const struct ip_addr *vip, const struct ip_addr *rip);
 int binding_del(struct binding_table *t, uint32_t subscriber, uint32_t number);
 void binding_del_all(struct binding_table *t, uint32_t subscriber);
 
 /* Workers between two quiescent reports, and control; NULL if there is none. */
-const struct binding *binding_by_vip(const struct binding_table *t, uint32_t subscriber,
-				     const struct ip_addr *vip);
+const struct binding *binding_table_by_vip(const struct binding_table *t, uint32_t subscriber,
+					   const struct ip_addr *vip);
 /* The first one found, where several names of one host have a VIP each. */
 const struct binding *binding_by_rip(const struct binding_table *t, uint32_t subscriber,
 				     const struct ip_addr *rip);

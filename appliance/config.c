@@ -10,7 +10,16 @@ const char config_title[] = "ntm-appliance: relay server (RS) and direction coor
 
 static const char *const role_words[] = {"rs", "dc", NULL};
 static const char *const idle_words[] = {"adaptive", "poll", NULL};
+static const char *const filter_words[] = {"address", "endpoint", NULL};
 static const char *const side_words[] = {"both", "access", "outside", NULL};
+/* In the order of enum suite, whose number is the wire's. */
+static const char *const suite_words[] = {"none",
+					  "aes-128-gcm",
+					  "aes-256-gcm",
+					  "chacha20-poly1305",
+					  "aes-128-cbc+hmac-md5",
+					  "aes-128-cbc+hmac-sha256-128",
+					  NULL};
 static const char *const level_words[] = {"err", "warn", "notice", "info", "debug", NULL};
 
 /* clang-format off */
@@ -47,8 +56,20 @@ static const struct conf_row pool_rows[] = {
 	CONF_END,
 };
 
+static const struct conf_row peer_rows[] = {
+	CONF_STRING("name", struct config_peer, name, NULL, RESTART, "name of the DC"),
+	CONF_STRING("key", struct config_peer, key, NULL, RESTART, "its public key, base64"),
+	CONF_SECRET("psk", struct config_peer, psk, NULL, RESTART,
+		    "32 bytes that both share, base64"),
+	CONF_ENDPOINT("endpoint", struct config_peer, endpoint, "", RESTART,
+		      "where it is; empty: it opens"),
+	CONF_LIST(STRING, "zones", struct config_peer, zones, n_zones, "", RESTART,
+		  "all that it may speak for"),
+	CONF_END,
+};
+
 const struct conf_row config_rows[] = {
-	CONF_LIST_ENUM("role", struct config, roles, n_roles, role_words, "rs, dc", RESTART,
+	CONF_LIST_ENUM("role", struct config, roles, n_roles, role_words, "rs", RESTART,
 		       "what this process is"),
 	CONF_ENUM("log_level", struct config, log_level, level_words, "info", RELOAD,
 		  "least grave lines to write"),
@@ -107,10 +128,108 @@ const struct conf_row config_rows[] = {
 	CONF_U32("tables.hold_total", struct config, tables.hold_total, 0, 4096, "256", RELOAD,
 		 "packets that wait for next hops together"),
 
-	CONF_U32("rs.handshake_threads", struct config, rs.handshake_threads, 1, 64, "1", RESTART,
+	CONF_U32("handshake_threads", struct config, handshake_threads, 1, 64, "1", RESTART,
 		 "threads that compute handshakes"),
+	CONF_LIST_ENUM("suites", struct config, suites, n_suites, suite_words,
+		       "aes-128-gcm, aes-256-gcm, chacha20-poly1305", RESTART,
+		       "how packets may be protected; the cbc ones are those of the papers"),
+	CONF_DURATION("limits.rekey_after", struct config, limits.rekey_after_ns, CONF_SEC(1),
+		      CONF_SEC(86400), "120s", RESTART, "age at which data keys are made anew"),
+	CONF_U64("limits.rekey_packets", struct config, limits.rekey_after_packets, 16,
+		 UINT64_C(1) << 40, "268435456", RESTART, "or after so many packets"),
+	CONF_DURATION("limits.reject_after", struct config, limits.reject_after_ns, CONF_SEC(2),
+		      CONF_SEC(86400), "180s", RESTART, "age past which data is refused"),
+	CONF_U64("limits.reject_packets", struct config, limits.reject_after_packets, 32,
+		 UINT64_C(1) << 40, "536870912", RESTART, "or past so many packets"),
+	CONF_DURATION("limits.control_rekey", struct config, limits.control_rekey_ns, CONF_SEC(10),
+		      CONF_SEC(864000), "6h", RESTART,
+		      "age at which keys of associations without data are made anew"),
+
+	CONF_STRING("rs.name", struct config, rs.name, "", RESTART,
+		    "name of this RS; empty: rs1 below the DC's zone"),
+	CONF_STRING("rs.store", struct config, rs.store, "", RESTART,
+		    "folder for its keys; empty: that of the DC in this process"),
+	CONF_SECRET("rs.join", struct config, rs.join, "", RESTART,
+		    "join string that the DC made for it (node_add with kind rs); an RS beside its DC needs none"),
+	CONF_LIST(ENDPOINT, "rs.dc", struct config, rs.dc, rs.n_dc, "", RESTART,
+		  "where its DC is; an RS beside its DC needs none"),
+	CONF_U32("rs.legs", struct config, rs.legs, 16, RS_LEGS_LIMIT, "4096", RESTART,
+		 "nodes with an association here"),
+	CONF_U32("rs.paths", struct config, rs.paths, 16, RS_PATHS_LIMIT, "16384", RESTART,
+		 "paths bound here"),
+	CONF_U32("rs.bindings", struct config, rs.bindings, 16, 1 << 24, "16384", RESTART,
+		 "general hosts of all nodes"),
 	CONF_MAPS("rs.pools", struct config, rs.pools, rs.n_pools, pool_rows, RESTART,
-		  "public addresses of RS-N"),
+		  "public addresses of RS-N; none: no general hosts"),
+	CONF_LIST(PREFIX, "rs.inner", struct config, rs.inner, rs.n_inner, "", RESTART,
+		  "networks that are not global, yet served as general hosts"),
+
+	CONF_U32("rs.nat.flows", struct config, rs.nat.flows, 64, 1 << 26, "16384", RESTART,
+		 "flows per worker"),
+	CONF_U32("rs.nat.subscriber_ports", struct config, rs.nat.subscriber_ports, 1, 65535,
+		 "2048", RESTART, "ports that one node may hold (RFC 6888 REQ-4)"),
+	CONF_U32("rs.nat.subscriber_flows", struct config, rs.nat.subscriber_flows, 1, 1 << 26,
+		 "8192", RESTART, "flows that one node may hold"),
+	CONF_ENUM("rs.nat.filter", struct config, rs.nat.filter, filter_words, "address", RESTART,
+		  "who may send to a mapping: addresses it has sent to, or anyone (endpoint; RFC "
+		  "4787 REQ-8)"),
+	CONF_BOOL("rs.nat.hairpin", struct config, rs.nat.hairpin, "yes", RESTART,
+		  "let nodes reach each other's mappings (RFC 4787 REQ-9)"),
+	CONF_DURATION("rs.nat.udp", struct config, rs.nat.udp_ns, CONF_SEC(1), CONF_SEC(86400),
+		      "5m", RESTART, "idle time of a UDP mapping (RFC 4787 REQ-5)"),
+	CONF_DURATION("rs.nat.tcp_open", struct config, rs.nat.tcp_open_ns, CONF_SEC(1),
+		      CONF_SEC(864000), "124m", RESTART,
+		      "idle time of an established TCP connection (RFC 5382 REQ-5)"),
+	CONF_DURATION("rs.nat.tcp_half", struct config, rs.nat.tcp_half_ns, CONF_SEC(1),
+		      CONF_SEC(86400), "4m", RESTART, "of one that is opening or closing"),
+	CONF_DURATION("rs.nat.icmp", struct config, rs.nat.icmp_ns, CONF_SEC(1), CONF_SEC(86400),
+		      "60s", RESTART, "idle time of an ICMP mapping (RFC 5508 REQ-2)"),
+
+	CONF_STRING("dc.zone", struct config, dc.zone, "", RESTART,
+		    "DNS zone whose nodes this DC knows; needed for the role"),
+	CONF_STRING("dc.name", struct config, dc.name, "", RESTART,
+		    "name of the DC and its name server; empty: ns below the zone"),
+	CONF_STRING("dc.store", struct config, dc.store, "/var/lib/ntm/dc", RESTART,
+		    "folder of the registry and of the DC's keys"),
+	CONF_SIZE("dc.store_bytes", struct config, dc.store_bytes, 1 << 20, UINT64_C(1) << 40,
+		  "1G", RESTART, "how large the registry may grow"),
+	CONF_STRING("dc.zone_file", struct config, dc.zone_file, "", RESTART,
+		    "further records of the zone, as RFC 1035 writes them; empty: none"),
+	CONF_PREFIX("dc.pool4", struct config, dc.pool4, "240.0.0.0/12", RESTART,
+		    "virtual IPv4 addresses of nodes"),
+	CONF_PREFIX("dc.pool6", struct config, dc.pool6, "", RESTART,
+		    "virtual IPv6 addresses of nodes; empty: a random ULA /64, kept in the store"),
+	CONF_PREFIX("dc.gn4", struct config, dc.gn4, "241.0.0.0/16", RESTART,
+		    "virtual IPv4 addresses of general hosts, the same for all nodes"),
+	CONF_PREFIX("dc.gn6", struct config, dc.gn6, "", RESTART,
+		    "virtual IPv6 addresses of general hosts; empty: beside pool6"),
+	CONF_LIST(STRING, "dc.relay_names", struct config, dc.relay_names, dc.n_relay, "", RESTART,
+		  "names of general hosts, or suffixes of them, that nodes reach by RS-N; empty: "
+		  "all"),
+	CONF_IP("dc.resolver", struct config, dc.resolver, "", RESTART,
+		"DNS server for look-ups of the DC's own; empty: from the root servers down"),
+	CONF_STRING("dc.trust_anchor", struct config, dc.trust_anchor, "", RESTART,
+		    "file of DNSSEC trust anchors; empty: nothing is validated"),
+	CONF_MAPS("dc.peers", struct config, dc.peers, dc.n_peers, peer_rows, RESTART,
+		  "other DCs"),
+	CONF_U32("dc.nodes", struct config, dc.nodes, 1, 10000000, "10000", RESTART,
+		 "nodes enrolled"),
+	CONF_U32("dc.paths", struct config, dc.paths, 16, 1 << 24, "65536", RESTART,
+		 "paths at all RSs of this DC"),
+	CONF_U32("dc.bindings", struct config, dc.bindings, 16, 1 << 24, "65536", RESTART,
+		 "general hosts of all nodes"),
+	CONF_DURATION("dc.key_lifetime", struct config, dc.key_lifetime_ns, CONF_SEC(60),
+		      CONF_SEC(86400), "1d", RESTART, "of path and temporary keys"),
+	CONF_DURATION("dc.keepalive", struct config, dc.keepalive_ns, CONF_SEC(1), CONF_SEC(900),
+		      "25s", RESTART, "keep-alive interval that nodes begin with"),
+	CONF_U32("dc.rrl.rate", struct config, dc.rrl.rate, 0, 1000000, "200", RESTART,
+		 "DNS answers per second and source network; 0: no limit"),
+	CONF_U32("dc.rrl.burst", struct config, dc.rrl.burst, 1, 1000000, "400", RESTART,
+		 "DNS answers at once after a rest"),
+	CONF_U32("dc.rrl.slip", struct config, dc.rrl.slip, 0, 100, "2", RESTART,
+		 "above the rate each so-manieth answer is truncated instead of dropped"),
+	CONF_U32("dc.rrl.entries", struct config, dc.rrl.entries, 8, 1 << 24, "65536", RESTART,
+		 "source networks watched"),
 	CONF_END,
 };
 /* clang-format on */
@@ -196,6 +315,46 @@ static void check_ntm(const struct config *c, struct conf_report *r)
 		yaml_conf_reject(r, "ntm.alt_port", "%u is in use by NTM already", c->ntm.alt_port);
 }
 
+static void check_dc(struct config *c, struct conf_report *r)
+{
+	if (!config_has_role(c, ROLE_DC))
+		return;
+	if (c->dc.zone[0] == '\0') {
+		yaml_conf_reject(r, "dc.zone", "the role dc needs one");
+		return;
+	}
+	if (c->dc.name[0] == '\0' && snprintf(c->dc.name, sizeof(c->dc.name), "ns.%s",
+					      c->dc.zone) >= (int)sizeof(c->dc.name))
+		yaml_conf_reject(r, "dc.zone", "too long");
+	if (c->rs.name[0] == '\0' && snprintf(c->rs.name, sizeof(c->rs.name), "rs1.%s",
+					      c->dc.zone) >= (int)sizeof(c->rs.name))
+		yaml_conf_reject(r, "dc.zone", "too long");
+}
+
+static void check_rs(const struct config *c, struct conf_report *r)
+{
+	struct join join;
+
+	if (!config_has_role(c, ROLE_RS))
+		return;
+	if (c->rs.join[0] != '\0' && join_parse(c->rs.join, &join) < 0)
+		yaml_conf_reject(r, "rs.join", "no join string");
+	if (c->rs.join[0] != '\0' && c->rs.n_dc == 0)
+		yaml_conf_reject(r, "rs.dc", "an RS that joins needs to know where its DC is");
+	if (c->rs.join[0] != '\0' && c->rs.store[0] == '\0')
+		yaml_conf_reject(r, "rs.store", "an RS that joins keeps its keys in a folder");
+}
+
+static void check_suites(const struct config *c, struct conf_report *r)
+{
+	if (c->n_suites == 0)
+		yaml_conf_reject(r, "suites", "at least one");
+#ifndef NTM_INSECURE_BENCH
+	if (config_suites(c) & UINT32_C(1) << SUITE_NONE)
+		yaml_conf_reject(r, "suites", "none is for builds with -Dinsecure_bench=true");
+#endif
+}
+
 static void check_rest(const struct config *c, struct conf_report *r)
 {
 	if (c->n_roles == 0)
@@ -224,5 +383,8 @@ int config_load(const char *path, struct config *c, struct conf_report *r)
 		check_iface(c, i, r);
 	check_ntm(c, r);
 	check_rest(c, r);
+	check_suites(c, r);
+	check_rs(c, r);
+	check_dc(c, r);
 	return r->n_errors > 0 ? -EINVAL : 0;
 }

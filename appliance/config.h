@@ -5,8 +5,13 @@
 /* The appliance's configuration as one immutable struct; the table in config.c says what each key
  * means, its range and default, and whether a reload may change it.
  */
+#include "appliance/rs_control.h"
 #include "common/ip.h"
+#include "common/join.h"
+#include "common/session.h"
+#include "common/suite.h"
 #include "common/yaml_conf.h"
+#include "dc/dc_core.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +20,9 @@ enum {
 	CONFIG_IFACES_MAX = 16,
 	CONFIG_ADDRS_MAX = 16,
 	CONFIG_POOLS_MAX = 16,
+	CONFIG_INNER_MAX = 16,
+	CONFIG_RELAY_MAX = DC_ZONES_MAX,
+	CONFIG_PEERS_MAX = 16,
 	CONFIG_CPUS_MAX = 64, /* bytes of a CPU set such as "0-1,4" */
 	CONFIG_PATH_MAX = 108,
 	CONFIG_NAME_MAX = 256,
@@ -22,6 +30,7 @@ enum {
 
 enum config_role { ROLE_RS, ROLE_DC, ROLE_MAX };
 enum config_idle { IDLE_ADAPTIVE, IDLE_POLL };
+enum config_nat_filter { NAT_FILTER_ADDRESS, NAT_FILTER_ENDPOINT };
 enum config_side { SIDE_BOTH, SIDE_ACCESS, SIDE_OUTSIDE };
 
 struct config_iface {
@@ -40,6 +49,15 @@ struct config_iface {
 struct config_pool {
 	struct ip_prefix prefix;
 	uint32_t port_min, port_max;
+};
+
+/* Another DC that is known by configuration. */
+struct config_peer {
+	char name[CONFIG_NAME_MAX];
+	char key[64], psk[64]; /* base64 */
+	struct endpoint endpoint;
+	uint32_t n_zones;
+	char zones[DC_ZONES_MAX][CONFIG_NAME_MAX];
 };
 
 struct config {
@@ -84,12 +102,66 @@ struct config {
 		uint32_t hold_per_nexthop, hold_total;
 	} tables;
 
+	uint32_t handshake_threads;
+	uint32_t n_suites;
+	uint32_t suites[SUITE_COUNT]; /* enum suite */
+	struct session_limits limits;
+
 	struct {
-		uint32_t handshake_threads;
+		char name[CONFIG_NAME_MAX]; /* "": rs1. and the DC's zone */
+		char store[CONFIG_PATH_MAX];
+		char join[JOIN_TEXT_MAX];
+		uint32_t n_dc;
+		struct endpoint dc[RS_DC_ENDPOINTS_MAX];
+		uint32_t legs, paths, bindings;
 		uint32_t n_pools;
 		struct config_pool pools[CONFIG_POOLS_MAX];
+		uint32_t n_inner;
+		struct ip_prefix inner[CONFIG_INNER_MAX];
+		struct {
+			uint32_t flows, subscriber_ports, subscriber_flows;
+			uint32_t filter; /* enum config_nat_filter */
+			bool hairpin;
+			uint64_t udp_ns, tcp_open_ns, tcp_half_ns, icmp_ns;
+		} nat;
 	} rs;
+
+	struct {
+		char zone[CONFIG_NAME_MAX];
+		char name[CONFIG_NAME_MAX]; /* "": ns. and the zone */
+		char store[CONFIG_PATH_MAX];
+		char zone_file[CONFIG_PATH_MAX];
+		char trust_anchor[CONFIG_PATH_MAX];
+		uint64_t store_bytes;
+		struct ip_prefix pool4, pool6, gn4, gn6;
+		uint32_t n_relay;
+		char relay_names[CONFIG_RELAY_MAX][CONFIG_NAME_MAX];
+		struct ip_addr resolver;
+		uint32_t n_peers;
+		struct config_peer peers[CONFIG_PEERS_MAX];
+		uint32_t nodes, paths, bindings;
+		uint64_t key_lifetime_ns, keepalive_ns;
+		struct {
+			uint32_t rate, burst, slip, entries;
+		} rrl;
+	} dc;
 };
+
+/* Set of suites as common/suite.h has it. */
+static inline uint32_t config_suites(const struct config *c)
+{
+	uint32_t set = 0;
+
+	for (uint32_t i = 0; i < c->n_suites; i++)
+		set |= UINT32_C(1) << c->suites[i];
+	return set;
+}
+
+/* Where secrets of the roles lie: an RS beside a DC has no folder of its own unless it is given. */
+static inline const char *config_rs_store(const struct config *c)
+{
+	return c->rs.store[0] != '\0' ? c->rs.store : c->dc.store;
+}
 
 /* 0 or -EINVAL; what was wrong is in r (yaml_conf.h), which the caller prints and frees. */
 int config_load(const char *path, struct config *c, struct conf_report *r);

@@ -336,7 +336,7 @@ struct nat_flow *nat_flow_open(struct nat *n, uint32_t subscriber, enum nat_prot
 			       uint16_t in_port, const struct ip_addr *vip, uint64_t now,
 			       enum drop_reason *why)
 {
-	const struct binding *b = binding_by_vip(n->bindings, subscriber, vip);
+	const struct binding *b = binding_table_by_vip(n->bindings, subscriber, vip);
 	struct nat_map *m;
 	uint8_t kind;
 
@@ -420,7 +420,7 @@ static bool is_over(const struct nat *n, const struct nat_flow *f)
 
 	if ((int32_t)(f->expires - n->tick) <= 0)
 		return true;
-	b = binding_by_vip(n->bindings, f->subscriber, &f->vip);
+	b = binding_table_by_vip(n->bindings, f->subscriber, &f->vip);
 	return b == NULL || !ip_equal(&b->rip, &f->rip);
 }
 

@@ -477,7 +477,7 @@ int rs_dp_binding_add(struct rs_dp *dp, uint64_t index, uint32_t number,
 		return -ENOENT;
 	if (!rs_dp_destination_allowed(dp, rip_gn))
 		return -EPERM;
-	return binding_add(&dp->bindings, leg->subscriber, number, vip_gn, rip_gn);
+	return binding_table_add(&dp->bindings, leg->subscriber, number, vip_gn, rip_gn);
 }
 
 int rs_dp_binding_del(struct rs_dp *dp, uint64_t index, uint32_t number)

@@ -141,7 +141,9 @@ int rs_dp_binding_add(struct rs_dp *dp, uint64_t index, uint32_t number,
 		      const struct ip_addr *vip_gn, const struct ip_addr *rip_gn);
 int rs_dp_binding_del(struct rs_dp *dp, uint64_t index, uint32_t number);
 
-/* May a binding be made to this address at all? What binding_add() asks, before there is a leg. */
+/* May a binding be made to this address at all? What rs_dp_binding_add() asks, before
+ * there is a leg.
+ */
 bool rs_dp_destination_allowed(const struct rs_dp *dp, const struct ip_addr *rip_gn);
 
 /* ---- what comes up ---- */

@@ -89,12 +89,22 @@ struct handed {
 	uint64_t control, dc, tap;
 };
 
+/* RS control looks into its own rings when it is awake; a message of no meaning wakes it without a
+ * gap between its last look and its sleep. A full mailbox means that it is awake.
+ */
+static void wake_rs_control(struct worker *w)
+{
+	if (w->rs == NULL || !w->rs->event_put)
+		return;
+	w->rs->event_put = false;
+	(void)mailbox_send(w->control, MAIL_NONE, w->id, NULL);
+}
+
 static void wake_receivers(struct worker *w, struct handed *h)
 {
-	if (h->control != w->stats.to_control || (w->rs != NULL && w->rs->event_put))
+	wake_rs_control(w);
+	if (h->control != w->stats.to_control)
 		mailbox_wake(w->control);
-	if (w->rs != NULL)
-		w->rs->event_put = false;
 	if (h->dc != w->stats.to_dc)
 		mailbox_wake(w->dc);
 	if (h->tap != w->stats.to_tap)

@@ -2,6 +2,7 @@
 #include "appliance/workers.h"
 #include "appliance/app.h"
 #include "appliance/eal.h"
+#include "appliance/rs_shell.h"
 
 #include <rte_launch.h>
 #include <rte_malloc.h>
@@ -34,6 +35,7 @@ static int worker_init(struct app *app, struct worker *w, uint16_t id)
 	w->control = &app->control_mb;
 	w->dc = w->has_dc ? &app->dc_mb : NULL;
 	w->tap = &app->tap_mb;
+	w->rs = app->rs_shell != NULL ? rs_shell_worker(app->rs_shell, id) : NULL;
 	for (uint16_t i = 0; i < app->n_workers; i++)
 		w->peers[i] = &app->workers[i].mailbox;
 	w->out = rte_zmalloc("ntm_out", app->n_ports * sizeof(*w->out), RTE_CACHE_LINE_SIZE);
