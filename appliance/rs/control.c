@@ -48,10 +48,12 @@ struct rs_control *rs_control_create(const struct rs_control_params *p,
 	TAILQ_INIT(&rs->held);
 	rng_fill(rng, rs->challenge_secret, sizeof(rs->challenge_secret));
 	leg_host_init(rs);
-	if (idmap_init(&rs->legs, p->legs_max, rng) < 0)
+	if (idmap_init(&rs->legs, 2 * (size_t)p->legs_max, rng) < 0)
 		goto err_free;
-	if (idmap_init(&rs->by_index, 2 * (size_t)p->legs_max, rng) < 0)
+	if (idmap_init(&rs->by_vip, p->legs_max, rng) < 0)
 		goto err_legs;
+	if (idmap_init(&rs->by_index, 2 * (size_t)p->legs_max, rng) < 0)
+		goto err_by_vip;
 	if (idmap_init(&rs->paths, p->paths_max, rng) < 0)
 		goto err_by_index;
 	/* Two epochs of a leg in use, two routes each. */
@@ -73,6 +75,8 @@ err_paths:
 	idmap_fini(&rs->paths);
 err_by_index:
 	idmap_fini(&rs->by_index);
+err_by_vip:
+	idmap_fini(&rs->by_vip);
 err_legs:
 	idmap_fini(&rs->legs);
 err_free:
@@ -97,6 +101,7 @@ void rs_control_destroy(struct rs_control *rs)
 	session_pool_destroy(rs->windows);
 	idmap_fini(&rs->paths);
 	idmap_fini(&rs->by_index);
+	idmap_fini(&rs->by_vip);
 	idmap_fini(&rs->legs);
 	explicit_bzero(rs, sizeof(*rs));
 	free(rs);
@@ -251,7 +256,7 @@ bool rs_control_has_dc(const struct rs_control *rs)
 
 uint32_t rs_control_legs(const struct rs_control *rs)
 {
-	return (uint32_t)rs->legs.used;
+	return rs->legs_n;
 }
 
 uint32_t rs_control_paths(const struct rs_control *rs)

@@ -284,7 +284,7 @@ static void status_send(struct rs_control *rs, uint64_t now)
 
 	msg_init(m, MSG_STATUS, false, 0);
 	m->has = HAS(LOAD);
-	m->load.legs = (uint32_t)rs->legs.used;
+	m->load.legs = rs->legs_n;
 	m->load.paths = (uint32_t)rs->paths.used;
 	m->load.busy_permille = rs->ops->busy != NULL ? rs->ops->busy(rs->ctx) : 0;
 	control_request(&rs->dc.control, now, m, NULL, status_done, NULL);

@@ -162,6 +162,8 @@ static struct assoc *op_find(void *ctx, const struct hs_clear *c)
 	if (l == NULL)
 		return NULL;
 	l->hs_local = rs->input_local; /* its jobs come back without it */
+	l->assoc.conf.id = c->id;
+	memcpy(l->assoc.conf.psk, c->id == l->key_id ? l->psk : l->old_psk, KEY_LEN);
 	return &l->assoc;
 }
 
@@ -281,6 +283,36 @@ static uint16_t worker_choose(const struct rs_control *rs)
 	return (uint16_t)best;
 }
 
+/* A name for the VIPs; different ones that share it only go without renewal. */
+static uint64_t vip_id(const struct vips *v)
+{
+	const uint8_t *b = ip_is_none(&v->v6) ? v->v4.b : v->v6.b;
+
+	return (wire_load(b, 8) * 0x9e3779b97f4a7c15ULL ^ wire_load(b + 8, 8)) | 1ULL << 63;
+}
+
+struct rs_leg *leg_by_vips(const struct rs_control *rs, const struct vips *vips)
+{
+	struct rs_leg *l = idmap_get(&rs->by_vip, vip_id(vips));
+
+	return l != NULL && memcmp(&l->vips, vips, sizeof(*vips)) == 0 ? l : NULL;
+}
+
+int leg_renew(struct rs_control *rs, struct rs_leg *l, uint64_t key_id, const uint8_t psk[KEY_LEN])
+{
+	int ret = idmap_put(&rs->legs, key_id, l);
+
+	if (ret < 0)
+		return ret;
+	if (l->old_key_id != 0)
+		idmap_del(&rs->legs, l->old_key_id);
+	l->old_key_id = l->key_id;
+	memcpy(l->old_psk, l->psk, KEY_LEN);
+	l->key_id = key_id;
+	memcpy(l->psk, psk, KEY_LEN);
+	return 0;
+}
+
 struct rs_leg *leg_create(struct rs_control *rs, uint64_t now, uint64_t key_id,
 			  const uint8_t psk[KEY_LEN], const struct vips *vips)
 {
@@ -290,8 +322,11 @@ struct rs_leg *leg_create(struct rs_control *rs, uint64_t now, uint64_t key_id,
 		.id = key_id,
 		.limits = rs->p.limits,
 	};
-	struct rs_leg *l = calloc(1, sizeof(*l));
+	struct rs_leg *l;
 
+	if (rs->legs_n >= rs->p.legs_max)
+		return NULL;
+	l = calloc(1, sizeof(*l));
 	if (l == NULL)
 		return NULL;
 	memcpy(conf.psk, psk, KEY_LEN);
@@ -302,7 +337,10 @@ struct rs_leg *leg_create(struct rs_control *rs, uint64_t now, uint64_t key_id,
 	explicit_bzero(&conf, sizeof(conf));
 	l->rs = rs;
 	l->key_id = key_id;
+	memcpy(l->psk, psk, KEY_LEN);
 	l->vips = *vips;
+	(void)idmap_put(&rs->by_vip, vip_id(vips), l); /* taken: this leg is not renewed */
+	rs->legs_n++;
 	l->worker = worker_choose(rs);
 	rs->worker_legs[l->worker]++;
 	LIST_INIT(&l->bound);
@@ -334,6 +372,13 @@ void leg_destroy(struct rs_control *rs, struct rs_leg *l)
 		free(b);
 	}
 	idmap_del(&rs->legs, l->key_id);
+	if (l->old_key_id != 0)
+		idmap_del(&rs->legs, l->old_key_id);
+	if (idmap_get(&rs->by_vip, vip_id(&l->vips)) == l)
+		idmap_del(&rs->by_vip, vip_id(&l->vips));
+	rs->legs_n--;
+	explicit_bzero(l->psk, KEY_LEN);
+	explicit_bzero(l->old_psk, KEY_LEN);
 	TAILQ_REMOVE(&rs->leg_list, l, link);
 	rs->worker_legs[l->worker]--;
 	free(l);

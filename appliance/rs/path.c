@@ -110,6 +110,26 @@ static struct rs_path *path_create(struct rs_control *rs, uint64_t id)
 	return p;
 }
 
+/* A key id stands for its node as long as that node's grant lives, also when it is renewed. */
+static void side_name(const struct rs_control *rs, struct rs_path *p, int side, uint64_t key_id)
+{
+	const struct rs_leg *l = idmap_get(&rs->legs, key_id);
+
+	p->key_id[side] = key_id;
+	if (l != NULL)
+		p->vips[side] = l->vips;
+}
+
+static bool side_is(const struct rs_path *p, int side, const struct rs_leg *l)
+{
+	static const struct vips none;
+
+	if (p->key_id[side] == l->key_id || p->key_id[side] == l->old_key_id)
+		return true;
+	return memcmp(&p->vips[side], &none, sizeof(none)) != 0 &&
+	       memcmp(&p->vips[side], &l->vips, sizeof(l->vips)) == 0;
+}
+
 int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
 {
 	const uint64_t need = HAS(PATH_ID) | HAS(KEY_ID) | HAS(KEY_ID_B);
@@ -129,8 +149,6 @@ int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
 		p = rs->is_draining ? NULL : path_create(rs, row->path_id);
 		if (p == NULL)
 			return MSG_ERR_FULL;
-		p->key_id[RS_SIDE_A] = row->key_id;
-		p->key_id[RS_SIDE_B] = row->key_id_b;
 		path_publish(rs, p);
 		if (p->is_dirty) {
 			path_destroy(rs, p);
@@ -138,8 +156,8 @@ int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
 		}
 	}
 	/* A renewed temporary key renames a side; a bound leg stays until the node binds anew. */
-	p->key_id[RS_SIDE_A] = row->key_id;
-	p->key_id[RS_SIDE_B] = row->key_id_b;
+	side_name(rs, p, RS_SIDE_A, row->key_id);
+	side_name(rs, p, RS_SIDE_B, row->key_id_b);
 	p->expires_ns = rs_expiry(now, row->has, row->lifetime_sec);
 	early_arrived(rs, now, p->id);
 	return 0;
@@ -194,7 +212,7 @@ void path_bind(struct rs_control *rs, uint64_t now, struct rs_leg *l, const stru
 		bind_refuse(rs, row, MSG_ERR_UNKNOWN_ID);
 		return;
 	}
-	if (p->key_id[in->side] != l->key_id) {
+	if (!side_is(p, in->side, l)) {
 		bind_refuse(rs, row, MSG_ERR_NOT_ALLOWED);
 		return;
 	}

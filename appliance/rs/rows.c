@@ -18,8 +18,12 @@ static int grant_row(struct rs_control *rs, uint64_t now, const struct msg_grant
 	}
 	if ((g->has & need) != need || wire_is_path_id(g->key_id) || g->key_id == WIRE_ID_NONE)
 		return MSG_ERR_BAD_MESSAGE;
-	if (l != NULL && memcmp(l->assoc.conf.psk, g->temp_key, KEY_LEN) != 0)
+	if (l != NULL &&
+	    memcmp(l->key_id == g->key_id ? l->psk : l->old_psk, g->temp_key, KEY_LEN) != 0)
 		return MSG_ERR_ID_TAKEN;
+	if (l == NULL && (l = leg_by_vips(rs, &g->vips)) != NULL &&
+	    leg_renew(rs, l, g->key_id, g->temp_key) < 0)
+		return MSG_ERR_FULL;
 	if (l == NULL) {
 		if (rs->is_draining)
 			return MSG_ERR_BUSY;
@@ -156,7 +160,7 @@ void rows_take(struct rs_control *rs, uint64_t now, const struct msg *in, struct
 		out->has |= HAS(BINDING);
 	}
 	out->has |= HAS(LOAD);
-	out->load.legs = (uint32_t)rs->legs.used;
+	out->load.legs = rs->legs_n;
 	out->load.paths = (uint32_t)rs->paths.used;
 	out->load.busy_permille = rs->ops->busy != NULL ? rs->ops->busy(rs->ctx) : 0;
 }

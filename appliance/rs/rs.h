@@ -57,6 +57,9 @@ struct rs_leg {
 	TAILQ_ENTRY(rs_leg) link;
 	struct rs_control *rs;
 	uint64_t key_id;
+	/* The temporary key before it was renewed: a node that has not heard yet may still use it. */
+	uint64_t old_key_id; /* 0: none */
+	uint8_t psk[KEY_LEN], old_psk[KEY_LEN];
 	struct vips vips;
 	uint64_t expires_ns;
 	uint16_t worker;
@@ -96,6 +99,7 @@ struct rs_bound {
 struct rs_path {
 	uint64_t id;
 	uint64_t key_id[RS_SIDES];
+	struct vips vips[RS_SIDES]; /* of the nodes, where their grants were known; else none */
 	struct rs_bound side[RS_SIDES];
 	uint64_t expires_ns;
 	uint8_t *held; /* A's handshake 1 */
@@ -149,7 +153,9 @@ struct rs_control {
 	struct session_pool *windows;
 	uint16_t input_local; /* of the handshake that is worked on */
 
-	struct idmap legs, by_index, paths;
+	struct idmap legs, by_index, paths; /* legs: by key id, two of one leg perhaps */
+	struct idmap by_vip;		    /* legs, by leg_vip_id() */
+	uint32_t legs_n;
 	TAILQ_HEAD(, rs_leg) leg_list;
 	TAILQ_HEAD(, rs_path) held;
 	uint32_t worker_legs[RS_WORKERS_MAX];
@@ -208,6 +214,12 @@ static inline struct rs_life *leg_life(struct rs_leg *l)
 struct rs_leg *leg_create(struct rs_control *rs, uint64_t now, uint64_t key_id,
 			  const uint8_t psk[KEY_LEN], const struct vips *vips);
 void leg_destroy(struct rs_control *rs, struct rs_leg *l);
+/* The leg of the node with these VIPs, NULL: none. */
+struct rs_leg *leg_by_vips(const struct rs_control *rs, const struct vips *vips);
+/* Another temporary key for the same node: its leg, paths, bindings and mappings stay; the next
+ * handshake may be under either key. 0 or -errno.
+ */
+int leg_renew(struct rs_control *rs, struct rs_leg *l, uint64_t key_id, const uint8_t psk[KEY_LEN]);
 void leg_host_init(struct rs_control *rs);
 /* Seal one body under the keys of the leg's life and send it. */
 void leg_send(struct rs_leg *l, struct rs_life *life, uint64_t now, uint8_t type, uint16_t local,

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "tests/sim/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* What lasts longer than a key: the DC's memory of grants is lost, or their day is over. */
+
+static struct sim_flow f, g;
+
+static bool has_echo(void *arg)
+{
+	return ((struct sim_flow *)arg)->echoes > 0;
+}
+
+static void begin_flow(struct world *w, struct sim_flow *flow, unsigned int from, const char *name,
+		       struct sim_node *to, uint64_t gap_ns)
+{
+	struct vips vips;
+
+	assert_int_equal(world_direct(w, from, name, &vips, NULL),
+			 to != NULL ? NODE_DIRECTION_PATH : NODE_DIRECTION_GN);
+	sim_flow_start(flow, &w->nodes[from], to, &vips.v4, 200, gap_ns, true);
+	assert_true(sim_run_until(&w->sim, 10 * SIM_SEC, has_echo, flow));
+}
+
+/* The DC is back without its rows: new paths and general hosts are bound on the old legs. */
+static void test_dc_forgot(void **state)
+{
+	struct world *w = world_create(70);
+	uint64_t legs;
+
+	sim_run(&w->sim, 2 * SIM_SEC);
+	legs = w->rs.control != NULL ? rs_control_legs(w->rs.control) : 0;
+	sim_dc_stop(&w->dc);
+	sim_run(&w->sim, 5 * SIM_SEC);
+	sim_dc_start(&w->dc);
+	sim_run(&w->sim, 60 * SIM_SEC);
+	assert_true(world_is_registered(w));
+	begin_flow(w, &f, ALICE, world_name(BOB), &w->nodes[BOB], 100 * SIM_MS);
+	begin_flow(w, &g, ALICE, "web.example", NULL, 100 * SIM_MS);
+	/* The same legs, not new ones beside them. */
+	assert_int_equal(rs_control_legs(w->rs.control), legs);
+	sim_flow_stop(&f);
+	sim_flow_stop(&g);
+	world_check(w);
+	assert_int_equal(w->errors, 0);
+	world_destroy(w);
+}
+
+/* Path and temporary keys live for a day and are renewed at half of it: nothing stops. */
+static void test_two_days(void **state)
+{
+	struct world *w = world_create(71);
+
+	begin_flow(w, &f, ALICE, world_name(BOB), &w->nodes[BOB], 10 * SIM_SEC);
+	begin_flow(w, &g, ALICE, "web.example", NULL, 10 * SIM_SEC);
+	for (int hour = 0; hour < 50; hour++)
+		sim_run(&w->sim, 3600 * SIM_SEC);
+	printf("two days: longest silence %.1f s by path, %.1f s by RS-N; %u and %u of %u echoes\n",
+	       (double)f.longest_echo_gap_ns / 1e9, (double)g.longest_echo_gap_ns / 1e9, f.echoes,
+	       g.echoes, f.sent);
+	assert_in_range(f.longest_echo_gap_ns, 0, 25 * SIM_SEC);
+	assert_in_range(g.longest_echo_gap_ns, 0, 25 * SIM_SEC);
+	sim_flow_stop(&f);
+	sim_flow_stop(&g);
+	world_check(w);
+	assert_int_equal(w->errors, 0);
+	world_destroy(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dc_forgot),
+		cmocka_unit_test(test_two_days),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
