@@ -90,11 +90,16 @@ static void op_payload(struct chan *c, struct msg *m)
 static void op_answer(struct chan *c, const struct msg *m)
 {
 	struct leg *l = of(c);
+	struct path *p;
 
 	l->timeouts = 0;
 	if ((m->has & HAS(OBSERVED)) != 0)
 		leg_observed(l, &m->observed);
 	leg_rows(l, m);
+	/* Those that had no room in the handshake. */
+	TAILQ_FOREACH(p, &c->node->paths, link)
+	if (p->leg == l && l->is_up && !p->is_bound && p->bind_at_ns == 0)
+		p->bind_at_ns = c->node->now + 1;
 }
 
 static void op_installed(struct chan *c)
@@ -232,13 +237,21 @@ static struct leg *create(struct node *n, const struct msg_grant *g)
 static void renew(struct leg *l, const struct msg_grant *g)
 {
 	struct assoc *a = &l->chan.assoc;
+	struct node *n = l->chan.node;
+	struct path *p;
 
 	if (a->conf.id == g->key_id)
 		return;
 	a->conf.id = g->key_id;
 	memcpy(a->conf.psk, g->temp_key, sizeof(a->conf.psk));
-	if (l->is_up)
+	if (l->is_up) {
+		/* To the RS it is another leg: everything is bound to it anew. */
+		TAILQ_FOREACH(p, &n->paths, link)
+		if (p->leg == l)
+			p->is_bound = false;
+		assoc_rekey(a, n->now);
 		return;
+	}
 	if (g->endpoints_n > 0) {
 		l->eps_n = g->endpoints_n;
 		memcpy(l->eps, g->endpoints, sizeof(l->eps));
@@ -282,8 +295,12 @@ struct leg *leg_take_grant(struct node *n, const struct msg_grant *g, bool is_ho
 		if (l == NULL)
 			return NULL;
 	}
-	if ((g->has & HAS(LIFETIME)) != 0)
-		l->expires_ns = n->now + g->lifetime_sec * NODE_SEC;
+	if ((g->has & HAS(LIFETIME)) != 0) {
+		uint64_t life = g->lifetime_sec * NODE_SEC;
+
+		l->expires_ns = n->now + life;
+		l->renew_ns = n->now + life / 2 + rng_below(n->conf.rng, life / 20 + 1);
+	}
 	if (is_home && !l->is_home) {
 		home = leg_home(n);
 		if (home != NULL)
@@ -349,6 +366,22 @@ static uint64_t watch(struct leg *l)
 	return l->tick_ns;
 }
 
+/* The DC gives the home leg's next key with a registration; any other leg's with a direction, which
+ * its paths ask for by themselves.
+ */
+static uint64_t poll_renewal(struct leg *l)
+{
+	struct node *n = l->chan.node;
+
+	if (l->renew_ns == 0 || !l->is_home)
+		return NODE_NEVER;
+	if (n->now >= l->renew_ns) {
+		l->renew_ns = n->now + 600 * NODE_SEC;
+		registrar_register(n);
+	}
+	return l->renew_ns;
+}
+
 uint64_t leg_poll_all(struct node *n)
 {
 	uint64_t due = NODE_NEVER;
@@ -363,6 +396,7 @@ uint64_t leg_poll_all(struct node *n)
 			continue;
 		due = node_min(due, mtu_poll(&l->mtu, &l->chan));
 		due = node_min(due, watch(l));
+		due = node_min(due, poll_renewal(l));
 	}
 	return due;
 }

@@ -12,7 +12,7 @@ struct leg {
 	struct chan chan; /* first */
 	TAILQ_ENTRY(leg) link;
 	uint64_t rs_id;
-	uint64_t expires_ns;
+	uint64_t expires_ns, renew_ns; /* of the temporary key; when to ask for the next */
 	bool is_home;
 	bool is_up;
 	bool has_payload_paths; /* handshake 1 carried rows */

@@ -250,6 +250,8 @@ void leg_request(struct chan *c, const struct datapath_rx *rx, struct msg *m)
 		challenged(l, m);
 		return;
 	case MSG_KEEP_ALIVE:
+		if ((m->has & HAS(REKEY)) != 0)
+			assoc_rekey(&c->assoc, n->now);
 		msg_init(&n->tx, m->type, true, m->txn);
 		n->tx.has = HAS(OBSERVED);
 		n->tx.observed = rx->from;

@@ -99,7 +99,13 @@ void sim_flow_start(struct sim_flow *f, struct sim_node *from, struct sim_node *
 		    const struct ip_addr *dst, uint16_t size, uint64_t gap_ns, bool wants_echo)
 {
 	struct sim *s = from->host.sim;
+	struct sim_flow *old;
 
+	TAILQ_FOREACH(old, &s->flows, link)
+	if (old == f)
+		break;
+	if (old != NULL)
+		TAILQ_REMOVE(&s->flows, f, link);
 	memset(f, 0, sizeof(*f));
 	f->from = from;
 	f->to = to;

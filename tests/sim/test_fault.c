@@ -236,5 +236,7 @@ int main(void)
 		cmocka_unit_test(test_long_life),
 	};
 
+	if (getenv("SIM_ONLY") != NULL)
+		cmocka_set_test_filter(getenv("SIM_ONLY"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
