@@ -13,6 +13,7 @@
 #include "appliance/route.h"
 #include "appliance/rs_shell.h"
 #include "appliance/tap.h"
+#include "appliance/telemetry.h"
 #include "appliance/workers.h"
 #include "common/log.h"
 
@@ -222,6 +223,8 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 	if (ret == 0)
 		ret = launch(app, config);
 	if (ret == 0)
+		ret = telemetry_start(app);
+	if (ret == 0)
 		ret = admin_open(app);
 	if (ret == 0)
 		tell_facts(app, config);
@@ -286,6 +289,7 @@ void app_stop(struct app *app)
 	if (!app->has_eal)
 		goto out_config;
 	admin_close(app);
+	telemetry_stop();
 	if (app->has_lcores)
 		stop_lcores(app);
 	hs_pool_stop(app->hs_pool, NULL);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/dc_shell_impl.h"
-#include "appliance/secret_file.h"
 #include "common/base64.h"
 #include "common/log.h"
 #include "common/siphash.h"
+#include "common/state_dir.h"
 
 #include <errno.h>
 #include <time.h>
@@ -12,13 +12,13 @@ LOG_TYPE("dc");
 
 static int make_key(struct dc_shell *s, const char *dir)
 {
-	int ret = secret_load(dir, "dc.key", s->params.self.priv, NOISE_KEY_LEN, &s->rng);
+	int ret = state_dir_secret(dir, "dc.key", &s->rng, s->params.self.priv, NOISE_KEY_LEN);
 
 	if (ret == 0)
 		ret = noise_keypair_public(&s->params.self);
 	if (ret == 0)
-		ret = secret_load(dir, "reset.secret", s->params.reset_secret, RESET_SECRET_LEN,
-				  &s->rng);
+		ret = state_dir_secret(dir, "reset.secret", &s->rng, s->params.reset_secret,
+				       RESET_SECRET_LEN);
 	if (ret < 0)
 		LOG(ERR, "keys in %s: %s", dir, strerror(-ret));
 	return ret;
@@ -33,7 +33,7 @@ static int make_pool6(struct dc_shell *s, const struct config *c)
 	s->params.pool6 = c->dc.pool6;
 	s->params.gn6 = c->dc.gn6;
 	if (s->params.pool6.len == 0) {
-		ret = secret_load(c->dc.store, "ula", site, sizeof(site), &s->rng);
+		ret = state_dir_secret(c->dc.store, "ula", &s->rng, site, sizeof(site));
 		if (ret < 0)
 			return ret;
 		site[0] = 0xfd;
@@ -102,7 +102,7 @@ static int64_t real_offset(const struct app *app)
 int dc_params_make(struct dc_shell *s, const struct config *c)
 {
 	struct dc_params *p = &s->params;
-	int ret = secret_folder(c->dc.store);
+	int ret = state_dir_make(c->dc.store);
 
 	if (ret < 0) {
 		LOG(ERR, "%s: %s", c->dc.store, strerror(-ret));

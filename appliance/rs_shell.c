@@ -4,9 +4,9 @@
 #include "appliance/hs_pool.h"
 #include "appliance/main_loop.h"
 #include "appliance/rs_shell_impl.h"
-#include "appliance/secret_file.h"
 #include "appliance/udp_out.h"
 #include "common/log.h"
+#include "common/state_dir.h"
 
 #include <rte_cycles.h>
 
@@ -65,7 +65,7 @@ static void op_compute(void *ctx, struct hs_job *job)
 static void op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
 {
 	struct rs_shell *s = ctx;
-	int ret = secret_write(s->store, "rs.psk", psk, KEY_LEN);
+	int ret = state_dir_write(s->store, "rs.psk", psk, KEY_LEN);
 
 	if (ret < 0)
 		LOG(ERR, "key with the DC cannot be kept in %s: %s", s->store, strerror(-ret));
@@ -186,6 +186,12 @@ static int ask_token(struct rs_shell *s)
 	return dc_shell_ask(s->app, q);
 }
 
+/* The lasting PSK of an earlier run. */
+static bool has_psk(struct rs_shell *s)
+{
+	return state_dir_read(s->store, "rs.psk", s->params.psk, KEY_LEN) == KEY_LEN;
+}
+
 static int join_own_dc(struct rs_shell *s, const struct config *c)
 {
 	struct ip_addr any4 = ip_from_v4(0), any6 = {.b = {0x20}};
@@ -201,8 +207,7 @@ static int join_own_dc(struct rs_shell *s, const struct config *c)
 	}
 	p->dc[0].port = (uint16_t)c->ntm.port;
 	p->dc_n = 1;
-	return secret_read(s->store, "rs.psk", p->psk, KEY_LEN) == 0 ? create_control(s)
-								     : ask_token(s);
+	return has_psk(s) ? create_control(s) : ask_token(s);
 }
 
 static int join_by_string(struct rs_shell *s, const struct config *c)
@@ -217,7 +222,7 @@ static int join_by_string(struct rs_shell *s, const struct config *c)
 	memcpy(p->dc_key, j.dc_key, NOISE_KEY_LEN);
 	memcpy(p->dc, c->rs.dc, sizeof(p->dc));
 	p->dc_n = c->rs.n_dc;
-	p->has_token = secret_read(s->store, "rs.psk", p->psk, KEY_LEN) < 0;
+	p->has_token = !has_psk(s);
 	if (p->has_token)
 		memcpy(p->psk, j.token, KEY_LEN);
 	return create_control(s);
@@ -227,14 +232,15 @@ static int make_params(struct rs_shell *s, const struct config *c)
 {
 	struct rs_control_params *p = &s->params;
 	struct timespec ts;
-	int ret = secret_folder(s->store);
+	int ret = state_dir_make(s->store);
 
 	if (ret == 0)
-		ret = secret_load(s->store, "rs.key", p->self.priv, NOISE_KEY_LEN, &s->rng);
+		ret = state_dir_secret(s->store, "rs.key", &s->rng, p->self.priv, NOISE_KEY_LEN);
 	if (ret == 0)
 		ret = noise_keypair_public(&p->self);
 	if (ret == 0)
-		ret = secret_load(s->store, "rs.reset", p->reset_secret, RESET_SECRET_LEN, &s->rng);
+		ret = state_dir_secret(s->store, "rs.reset", &s->rng, p->reset_secret,
+				       RESET_SECRET_LEN);
 	if (ret < 0) {
 		LOG(ERR, "keys in %s: %s", s->store, strerror(-ret));
 		return ret;
