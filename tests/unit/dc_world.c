@@ -40,10 +40,14 @@ static void shell_store(void *ctx, struct dc_write *wr)
 {
 	struct world *w = ctx;
 
-	wr->next = NULL;
-	*w->writes_tail = wr;
-	w->writes_tail = &wr->next;
 	w->writes_n++;
+	if (w->store_submit != NULL) {
+		w->store_submit(w, wr);
+	} else {
+		wr->next = NULL;
+		*w->writes_tail = wr;
+		w->writes_tail = &wr->next;
+	}
 	if (w->write_at == 0)
 		w->write_at = w->now + w->store_delay;
 }
@@ -81,6 +85,8 @@ static void store_turn(struct world *w)
 	w->writes = NULL;
 	w->writes_tail = &w->writes;
 	w->write_at = 0;
+	if (w->store_wait != NULL)
+		w->store_wait(w);
 	for (; wr != NULL; wr = next) {
 		next = wr->next;
 		wr->status = 0;

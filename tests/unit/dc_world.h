@@ -94,6 +94,10 @@ struct world {
 	uint64_t write_at;
 	unsigned int writes_n, store_fails; /* the next so many writes fail */
 	bool store_stuck;
+	/* A real store instead: submit takes a write, wait hands the done ones to dc_store_done(). */
+	void (*store_submit)(struct world *w, struct dc_write *wr);
+	void (*store_wait)(struct world *w);
+	void *store;
 	const struct world_name *names;
 	unsigned int names_n, lookups_n;
 	TAILQ_HEAD(, pending_lookup) lookups;
