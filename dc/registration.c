@@ -306,16 +306,16 @@ void registration_request(struct dc *dc, uint64_t now, struct channel *ch, struc
 		register_node(dc, now, ch, m);
 }
 
-/* A node whose home RS is gone, or that has none while there is one, is told to register again: the
- * answer to that names another.
+/* A node whose home RS is gone, or that has none while there is one, or whose leave there is past half
+ * of its life, is told to register again: the answer to that brings a new one.
  */
-static bool must_register(struct dc *dc, struct node *n)
+static bool must_register(struct dc *dc, struct node *n, uint64_t now)
 {
 	if (!n->is_registered || n->wants_register)
 		return true;
-	if (n->home != NULL)
-		return !n->home->is_up && rs_any_up(dc);
-	return rs_any_up(dc);
+	if (n->home == NULL || !n->home->is_up)
+		return rs_any_up(dc);
+	return grant_is_due(dc, now, grant_find(dc, n->home, &n->vips));
 }
 
 void registration_keep_alive(struct dc *dc, uint64_t now, struct channel *ch, struct msg *m)
@@ -325,7 +325,7 @@ void registration_keep_alive(struct dc *dc, uint64_t now, struct channel *ch, st
 
 	if (p->kind == PARTY_NODE) {
 		party_node(p)->heard_ns = now;
-		if (must_register(dc, party_node(p))) {
+		if (must_register(dc, party_node(p), now)) {
 			dc_count(dc, DC_COUNT_KEEPALIVE_UNKNOWN);
 			channel_refuse(ch, now, m, MSG_ERR_REGISTER);
 			return;

@@ -138,6 +138,8 @@ struct grant *grant_find(struct dc *dc, const struct rs *rs, const struct vips *
 struct grant *grant_by_id(struct dc *dc, uint64_t key_id);
 /* The grant of v at rs, made or renewed where half of its time is over. NULL: table full. */
 struct grant *grant_get(struct dc *dc, uint64_t now, struct rs *rs, const struct vips *v);
+/* Past half of its life, or none. */
+bool grant_is_due(const struct dc *dc, uint64_t now, const struct grant *g);
 /* *at names g from now on (NULL: nobody): grants live as long as somebody uses them. */
 void grant_use(struct grant **at, struct grant *g);
 void grant_free(struct dc *dc, struct grant *g);

@@ -147,6 +147,25 @@ static uint16_t first(uint16_t status, uint16_t error)
 	return status != 0 ? status : error;
 }
 
+/* An RS that was restarted may have put the leg elsewhere: the node has to hear of it. */
+static void endpoints_changed(struct dc *dc, const struct rs *rs, const struct grant *g)
+{
+	struct node *n = registry_by_vip(dc, &g->vips.v6);
+
+	if (n != NULL && n->home == rs)
+		n->wants_register = true;
+}
+
+static bool same_endpoints(const struct grant *g, const struct msg_grant *in)
+{
+	if (g->endpoints_n != in->endpoints_n)
+		return false;
+	for (unsigned int i = 0; i < in->endpoints_n; i++)
+		if (!endpoint_equal(&g->endpoints[i], &in->endpoints[i]))
+			return false;
+	return true;
+}
+
 static uint16_t answer_grant(struct dc *dc, struct rs *rs, const struct msg_grant *in)
 {
 	struct grant *g = (in->has & HAS(KEY_ID)) != 0 ? grant_by_id(dc, in->key_id) : NULL;
@@ -157,6 +176,8 @@ static uint16_t answer_grant(struct dc *dc, struct rs *rs, const struct msg_gran
 		return in->error;
 	if ((in->has & HAS(ENDPOINT)) == 0 || in->endpoints_n == 0)
 		return MSG_ERR_BAD_MESSAGE;
+	if (g->endpoints_n != 0 && !same_endpoints(g, in))
+		endpoints_changed(dc, rs, g);
 	g->endpoints_n = in->endpoints_n;
 	memcpy(g->endpoints, in->endpoints, sizeof(g->endpoints));
 	g->row.is_there = true;

@@ -131,12 +131,17 @@ static void grant_renew(struct dc *dc, uint64_t now, struct grant *g)
 		row->is_there = false;
 }
 
+bool grant_is_due(const struct dc *dc, uint64_t now, const struct grant *g)
+{
+	return g == NULL || now >= g->made_ns + lifetime(dc) / 2;
+}
+
 struct grant *grant_get(struct dc *dc, uint64_t now, struct rs *rs, const struct vips *v)
 {
 	struct grant *g = grant_find(dc, rs, v);
 
 	if (g != NULL) {
-		if (now >= g->made_ns + lifetime(dc) / 2)
+		if (grant_is_due(dc, now, g))
 			grant_renew(dc, now, g);
 		return g;
 	}

@@ -73,11 +73,28 @@ static void test_two_days(void **state)
 	world_destroy(w);
 }
 
+/* Nobody talks for two days: everybody can be reached at once afterwards. */
+static void test_idle(void **state)
+{
+	struct world *w = world_create(72);
+
+	sim_run(&w->sim, 50 * 3600 * SIM_SEC);
+	assert_true(world_is_registered(w));
+	for (int i = 0; i < WORLD_NODES; i++)
+		assert_true(world_node_ready(&w->nodes[i]));
+	begin_flow(w, &f, ALICE, world_name(BOB), &w->nodes[BOB], 100 * SIM_MS);
+	sim_flow_stop(&f);
+	world_check(w);
+	assert_int_equal(w->errors, 0);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dc_forgot),
 		cmocka_unit_test(test_two_days),
+		cmocka_unit_test(test_idle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,6 +62,20 @@ static void status(struct peer *rs, uint32_t legs, uint32_t busy)
 	free(m);
 }
 
+static uint16_t keep_alive(struct peer *p)
+{
+	struct msg *m = calloc(1, sizeof(*m));
+
+	msg_init(m, MSG_KEEP_ALIVE, false, 0);
+	m->has |= HAS(LOCATION);
+	m->location = p->w->now;
+	peer_ask(p, m);
+	world_run(p->w, 50 * MS);
+	free(m);
+	assert_true(p->has_answer);
+	return p->answer.error;
+}
+
 /* ---- refusals ---- */
 
 static void test_refusals(void **state)
@@ -223,11 +237,14 @@ static void test_renewal(void **state)
 	assert_int_not_equal(c->alice->answer.grants[0].key_id, grant);
 	assert_memory_equal(c->bob->got[MSG_ROUTE_DIRECTION].path_key, c->alice->answer.path_key,
 			    KEY_LEN);
-	/* Registration renews the home grant as well. */
-	world_run(&c->w, 60 * SEC);
+	/* Registration renews the home grant as well; a keep-alive says when it is time. */
 	grant = c->alice->answer.grants[0].key_id;
+	assert_int_equal(keep_alive(c->alice), 0);
+	world_run(&c->w, 60 * SEC);
+	assert_int_equal(keep_alive(c->alice), MSG_ERR_REGISTER);
 	peer_register(c->alice, behind_nat);
 	assert_int_not_equal(c->alice->answer.grants[0].key_id, grant);
+	assert_int_equal(keep_alive(c->alice), 0);
 	world_run(&c->w, 200 * SEC);
 	assert_true(world_count(&c->w, DC_COUNT_EXPIRED) > 0);
 	peer_register(c->alice, behind_nat);
@@ -387,6 +404,15 @@ static void test_resync(void **state)
 	}
 	assert_int_equal(grants, 14);
 	assert_int_equal(paths, 12);
+	assert_int_equal(keep_alive(c->alice), 0);
+	/* It comes back with its legs elsewhere: the nodes have to hear of that. */
+	c->rs->legs.port = 5531;
+	peer_restart(c->rs);
+	peer_register(c->rs, rs_own);
+	assert_int_equal(keep_alive(c->alice), MSG_ERR_REGISTER);
+	peer_register(c->alice, behind_nat);
+	assert_int_equal(c->alice->answer.grants[0].endpoints[0].port, 5531);
+	assert_int_equal(keep_alive(c->alice), 0);
 	cast_free(c);
 }
 
