@@ -99,6 +99,8 @@ static void op_retire(void *ctx, struct assoc *a, uint64_t own_index)
 
 	if (life != NULL)
 		life_end(l, life);
+	else
+		rs_dp_leg_del(l->rs->dp, own_index); /* reserved by op_index(), never installed */
 }
 
 /* The node proved the new keys: they are the leg now, and everything hangs on their index. */
@@ -114,6 +116,8 @@ static void op_up(void *ctx, struct assoc *a)
 	l->live = l->pending;
 	memset(&l->pending, 0, sizeof(l->pending));
 	l->is_confirmed = false; /* by the caller, once it knows the source */
+	/* What was asked was asked under the keys that are gone. */
+	memset(&l->asked, 0, sizeof(l->asked));
 	RS_COUNT(rs, legs_opened);
 	SLIST_FOREACH(b, &l->bindings, link)
 	if (rs_dp_binding_add(rs->dp, l->live.index, b->number, &b->vip_gn, &b->rip_gn) < 0)
@@ -429,17 +433,14 @@ static void bindings_expire(struct rs_control *rs, struct rs_leg *l, uint64_t no
 uint64_t leg_poll(struct rs_control *rs, uint64_t now)
 {
 	uint64_t next = UINT64_MAX, t;
-	struct rs_leg *l, *first = TAILQ_FIRST(&rs->leg_list);
+	size_t left = rs->legs.used < RS_SCAN_STEP ? rs->legs.used : RS_SCAN_STEP;
+	struct rs_leg *l;
 
-	for (int i = 0; i < RS_SCAN_STEP && (l = TAILQ_FIRST(&rs->leg_list)) != NULL; i++) {
-		if (i > 0 && l == first)
-			break;
+	for (; left > 0 && (l = TAILQ_FIRST(&rs->leg_list)) != NULL; left--) {
 		TAILQ_REMOVE(&rs->leg_list, l, link);
 		TAILQ_INSERT_TAIL(&rs->leg_list, l, link);
 		if (l->expires_ns <= now) {
 			RS_COUNT(rs, expired);
-			if (l == first)
-				first = TAILQ_FIRST(&rs->leg_list);
 			leg_destroy(rs, l);
 			continue;
 		}

@@ -75,6 +75,23 @@ static void request(struct rs_leg *l, uint64_t now, uint16_t local, const struct
 	}
 }
 
+static void body_take(struct rs_leg *l, uint64_t now, uint16_t local, const struct endpoint *from,
+		      const uint8_t *body, size_t len)
+{
+	struct msg *m = &l->rs->in;
+
+	switch (control_input(&l->control, now, body, len, m)) {
+	case CONTROL_REQUEST:
+		request(l, now, local, from, m);
+		break;
+	case CONTROL_BAD:
+		RS_COUNT(l->rs, leg_bad);
+		break;
+	default:
+		break;
+	}
+}
+
 static void control(struct rs_leg *l, uint64_t now, uint16_t local, const struct endpoint *from,
 		    const uint8_t *body, size_t len)
 {
@@ -88,10 +105,8 @@ static void control(struct rs_leg *l, uint64_t now, uint16_t local, const struct
 	 */
 	if (msg_decode(m, body, len) == 0 && m->is_response && m->type == MSG_CHALLENGE)
 		move_answered(l, now, from, m);
-	else if (control_input(&l->control, now, body, len, m) == CONTROL_REQUEST)
-		request(l, now, local, from, m);
-	else if (m->type == 0)
-		RS_COUNT(rs, leg_bad);
+	else
+		body_take(l, now, local, from, body, len);
 	memset(&l->reply_to, 0, sizeof(l->reply_to));
 }
 
