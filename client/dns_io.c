@@ -24,7 +24,8 @@ enum {
 struct conn {
 	struct loop_fd fd;
 	struct dns_io *io;
-	uint64_t tag; /* generation and slot: a late answer finds nobody */
+	uint64_t tag;	  /* generation and slot: a late answer finds nobody */
+	uint64_t used_ns; /* last time something came in */
 	struct endpoint peer;
 	size_t in_len;
 	uint8_t in[2 + DNS_STUB_QUERY_LEN_MAX];
@@ -104,10 +105,17 @@ static void conn_flush(struct conn *c)
 
 static void conn_queue(struct conn *c, const uint8_t *msg, size_t len)
 {
-	uint8_t *bigger = realloc(c->out, c->out_len + 2 + len);
+	uint8_t *bigger;
+
+	if (c->out_at > 0) { /* what went needs no room any more */
+		c->out_len -= c->out_at;
+		memmove(c->out, c->out + c->out_at, c->out_len);
+		c->out_at = 0;
+	}
+	bigger = realloc(c->out, c->out_len + 2 + len);
 
 	/* An application that asks and never reads keeps at most a message or two here. */
-	if (bigger == NULL || c->out_len - c->out_at > 4 * MESSAGE_MAX) {
+	if (bigger == NULL || c->out_len > 4 * MESSAGE_MAX) {
 		c->out = bigger != NULL ? bigger : c->out;
 		conn_end(c, true);
 		return;
@@ -137,6 +145,7 @@ static void conn_ready(void *arg, uint32_t events)
 		return;
 	}
 	c->in_len += (size_t)n;
+	c->used_ns = loop_now();
 	while (c->fd.fd >= 0 && c->in_len >= 2) {
 		size_t len = load_be16(c->in);
 
@@ -152,26 +161,38 @@ static void conn_ready(void *arg, uint32_t events)
 	}
 }
 
+/* A free place; when all are taken, that of the connection nothing came on for longest (RFC 7766
+ * section 6.2.3 lets a server end idle ones at any time).
+ */
+static struct conn *conn_place(struct dns_io *d)
+{
+	struct conn *oldest = &d->conns[0];
+
+	for (int i = 0; i < CONNS_MAX; i++) {
+		if (d->conns[i].tag == 0)
+			return &d->conns[i];
+		if (d->conns[i].used_ns < oldest->used_ns)
+			oldest = &d->conns[i];
+	}
+	conn_end(oldest, true);
+	return oldest;
+}
+
 static void tcp_ready(void *arg, uint32_t events)
 {
 	struct listener *l = arg;
 	struct dns_io *d = l->io;
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof(ss);
-	struct conn *c = NULL;
+	struct conn *c;
 	int fd = accept4(l->tcp.fd, (void *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd < 0)
 		return;
-	for (int i = 0; i < CONNS_MAX && c == NULL; i++)
-		if (d->conns[i].tag == 0)
-			c = &d->conns[i];
-	if (c == NULL) {
-		close(fd); /* full: the application will ask again */
-		return;
-	}
+	c = conn_place(d);
 	memset(c, 0, sizeof(*c));
 	c->io = d;
+	c->used_ns = loop_now();
 	c->tag = ++d->generation << 17 | TAG_TCP | (uint64_t)(c - d->conns);
 	endpoint_from_sockaddr(&ss, &c->peer);
 	c->fd = (struct loop_fd){.fd = fd, .ready = conn_ready, .arg = c};

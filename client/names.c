@@ -63,24 +63,29 @@ int names_relay_set(struct ntmd *d)
 					 sizeof(d->conf.relay[0]), d->conf.relay_n);
 }
 
+/* systemd-resolved keeps its upstream servers there; its resolv.conf names itself, and it would send
+ * our names back to us.
+ */
+static const char resolved_conf[] = "/run/systemd/resolve/resolv.conf";
+
 static int upstreams_set(struct ntmd *d)
 {
+	const char *path =
+		d->conf.dns_mode == CONFIG_DNS_RESOLVED ? resolved_conf : d->conf.resolv_conf;
 	struct endpoint found[RESOLV_SERVERS_MAX];
 	int n;
 
 	if (d->conf.dns_upstream_n > 0)
 		return dns_stub_set_upstreams(dns_io_stub(d->dns), d->conf.dns_upstream,
 					      d->conf.dns_upstream_n);
-	n = resolv_servers(d->conf.resolv_conf, d->conf.dns_listen, d->conf.dns_listen_n, found);
-	if (n <= 0) {
+	n = resolv_servers(path, d->conf.dns_listen, d->conf.dns_listen_n, found);
+	if (n <= 0 && d->conf.dns_mode == CONFIG_DNS_FILE) {
 		/* After a crash the file names us alone: what it said before is in the copy. */
-		resolv_give_back(d->conf.state_dir, d->conf.resolv_conf);
-		n = resolv_servers(d->conf.resolv_conf, d->conf.dns_listen, d->conf.dns_listen_n,
-				   found);
+		resolv_give_back(d->conf.state_dir, path);
+		n = resolv_servers(path, d->conf.dns_listen, d->conf.dns_listen_n, found);
 	}
 	if (n < 0)
-		LOG(WARN, "no upstream resolver: cannot read %s: %s", d->conf.resolv_conf,
-		    strerror(-n));
+		LOG(WARN, "no upstream resolver: cannot read %s: %s", path, strerror(-n));
 	return dns_stub_set_upstreams(dns_io_stub(d->dns), found, n > 0 ? (unsigned int)n : 0);
 }
 

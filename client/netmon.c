@@ -13,6 +13,8 @@
 
 LOG_TYPE("netmon");
 
+enum { SCAN_TRIES = 5 };
+
 struct scan {
 	struct netmon *m;
 	struct node_link found[NODE_LINKS_MAX];
@@ -177,6 +179,8 @@ static void link_seen(struct netmon *m, unsigned int ifindex, struct node_link *
 	port = m->ops->up(m->ctx, l);
 	if (port < 0) {
 		LOG(ERR, "cannot use link name=%s: %s", found->name, strerror(-port));
+		if (!is_new)
+			m->ops->down(m->ctx, l);
 		l->ifindex = 0;
 	}
 }
@@ -184,10 +188,15 @@ static void link_seen(struct netmon *m, unsigned int ifindex, struct node_link *
 void netmon_scan(struct netmon *m)
 {
 	struct scan s = {.m = m};
-	int ret = rtnl_dump(&m->asks, RTM_GETLINK, AF_UNSPEC, link_cb, &s);
+	int ret = -EINTR;
 
-	if (ret == 0)
-		ret = rtnl_dump(&m->asks, RTM_GETADDR, AF_UNSPEC, addr_cb, &s);
+	/* EINTR: something changed during the dump, which is when it matters. */
+	for (int i = 0; i < SCAN_TRIES && ret == -EINTR; i++) {
+		s.n = 0;
+		ret = rtnl_dump(&m->asks, RTM_GETLINK, AF_UNSPEC, link_cb, &s);
+		if (ret == 0)
+			ret = rtnl_dump(&m->asks, RTM_GETADDR, AF_UNSPEC, addr_cb, &s);
+	}
 	if (ret < 0) {
 		LOG_RL(ERR, "cannot list links: %s", strerror(-ret));
 		return;

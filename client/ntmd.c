@@ -102,6 +102,8 @@ static void udp6_ready(void *arg, uint32_t events)
 
 static void link_close(struct ntmd *d, struct ntmd_link *l)
 {
+	if (!l->is_used)
+		return;
 	for (int f = 0; f < 2; f++)
 		if (l->fd[f].fd >= 0)
 			loop_remove(&d->loop, &l->fd[f]);
@@ -506,7 +508,7 @@ static void resume_check(struct ntmd *d, uint64_t now)
 {
 	uint64_t slept = loop_slept();
 
-	if (slept > d->slept_ns + 2000000000ULL) {
+	if (slept > d->slept_ns + 2000000000ULL && d->node != NULL && d->netmon.asks.nl != NULL) {
 		LOG(INFO, "resumed slept_s=%llu",
 		    (unsigned long long)((slept - d->slept_ns) / 1000000000ULL));
 		node_resumed(d->node, now);

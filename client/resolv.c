@@ -26,21 +26,30 @@ static ssize_t file_read(const char *path, char *buf, size_t cap)
 	n = read(fd, buf, cap - 1);
 	if (n < 0)
 		n = -errno;
+	else if ((size_t)n == cap - 1)
+		n = -EFBIG; /* perhaps not all of it: a copy would lose the rest */
 	close(fd);
 	if (n >= 0)
 		buf[n] = '\0';
 	return n;
 }
 
+static bool is_ours(const char *text)
+{
+	return strncmp(text, mark, sizeof(mark) - 1) == 0;
+}
+
 /* In place: the file may be a mount point, onto which nothing can be renamed. */
 static int file_write(const char *path, const char *text, size_t len)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), ret = 0;
+	ssize_t n;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, len) != (ssize_t)len)
-		ret = errno != 0 ? -errno : -EIO;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		ret = n < 0 ? -errno : -EIO;
 	close(fd);
 	return ret;
 }
@@ -79,7 +88,7 @@ int resolv_take(struct state *s, const char *path, const struct ip_addr *server)
 	if (len < 0)
 		return (int)len;
 	/* Our own text means that the last run did not end well: the copy it made is the good one. */
-	if (strncmp(text, mark, sizeof(mark) - 1) != 0) {
+	if (!is_ours(text)) {
 		ret = state_write(s, saved_name, text, (size_t)len);
 		if (ret < 0)
 			return ret;
@@ -95,9 +104,9 @@ int resolv_take(struct state *s, const char *path, const struct ip_addr *server)
 
 int resolv_give_back(const char *state_dir, const char *path)
 {
-	char text[RESOLV_TEXT_MAX], saved[320];
+	char text[RESOLV_TEXT_MAX], now[RESOLV_TEXT_MAX], saved[320];
 	ssize_t len;
-	int ret;
+	int ret = 0;
 
 	snprintf(saved, sizeof(saved), "%s/%s", state_dir, saved_name);
 	len = file_read(saved, text, sizeof(text));
@@ -105,7 +114,9 @@ int resolv_give_back(const char *state_dir, const char *path)
 		return 0;
 	if (len < 0)
 		return (int)len;
-	ret = file_write(path, text, (size_t)len);
+	/* Somebody else (a DHCP client) has written it since: that text is newer than the copy. */
+	if (file_read(path, now, sizeof(now)) < 0 || is_ours(now))
+		ret = file_write(path, text, (size_t)len);
 	if (ret == 0)
 		unlink(saved);
 	return ret;

@@ -18,7 +18,9 @@ int resolv_servers(const char *path, const struct endpoint *own, unsigned int ow
  * lines stay. A copy of an earlier run that did not end well is used instead of our own text.
  */
 int resolv_take(struct state *s, const char *path, const struct ip_addr *server);
-/* Put the copy back and remove it. No copy: nothing to do. */
+/* Put the copy back, unless somebody else has written the file since, and remove it. No copy:
+ * nothing to do.
+ */
 int resolv_give_back(const char *state_dir, const char *path);
 
 /* systemd-resolved: link uses server for names below the suffixes alone. -errno of starting

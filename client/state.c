@@ -30,12 +30,19 @@ int state_open(struct state *s, const char *dir)
 		return ret;
 	}
 	path_of(s, "pins.json", "", path);
+	if (access(path, F_OK) < 0) {
+		s->pins = json_object();
+		return s->pins == NULL ? -ENOMEM : 0;
+	}
+	/* Begun anew in silence, the list would take any key for the next one. */
 	s->pins = json_load_file(path, 0, NULL);
 	if (!json_is_object(s->pins)) {
 		json_decref(s->pins);
-		s->pins = json_object();
+		s->pins = NULL;
+		LOG(ERR, "cannot use %s: remove it to forget the keys of all peers", path);
+		return -EBADMSG;
 	}
-	return s->pins == NULL ? -ENOMEM : 0;
+	return 0;
 }
 
 void state_close(struct state *s)
@@ -58,25 +65,41 @@ int state_key(struct state *s, struct rng *rng, struct noise_keypair *kp)
 	return ret;
 }
 
-static void get_bytes(const json_t *o, const char *key, uint8_t *out, size_t len, bool *has)
+/* Each takes a value that is there, and says false to one that is not what we write. */
+static bool get_number(const json_t *o, const char *key, uint64_t *out)
 {
-	const char *text = json_string_value(json_object_get(o, key));
+	const json_t *v = json_object_get(o, key);
 
-	if (text != NULL && base64_decode(text, strlen(text), out, len) == 0 && has != NULL)
-		*has = true;
+	*out = (uint64_t)json_integer_value(v);
+	return v == NULL || (json_is_integer(v) && json_integer_value(v) >= 0);
 }
 
-static void get_ip(const json_t *o, const char *key, struct ip_addr *ip, bool *has)
+static bool get_bytes(const json_t *o, const char *key, uint8_t *out, size_t len, bool *has)
 {
-	const char *text = json_string_value(json_object_get(o, key));
+	const json_t *v = json_object_get(o, key);
+	const char *text = json_string_value(v);
 
-	if (text != NULL && ip_parse(text, ip) == 0)
-		*has = true;
+	if (v == NULL)
+		return true;
+	*has = text != NULL && base64_decode(text, strlen(text), out, len) == 0;
+	return *has;
+}
+
+static bool get_ip(const json_t *o, const char *key, struct ip_addr *ip, bool *has)
+{
+	const json_t *v = json_object_get(o, key);
+	const char *text = json_string_value(v);
+
+	if (v == NULL)
+		return true;
+	*has = true;
+	return text != NULL && ip_parse(text, ip) == 0;
 }
 
 int state_load(struct state *s, struct node_state *n)
 {
 	char path[PATH_TEXT_MAX];
+	bool has_secret = false, good;
 	json_error_t err;
 	json_t *o;
 
@@ -90,13 +113,17 @@ int state_load(struct state *s, struct node_state *n)
 		json_decref(o);
 		return -EBADMSG;
 	}
-	n->attempt = (uint64_t)json_integer_value(json_object_get(o, "attempt"));
-	n->location = (uint64_t)json_integer_value(json_object_get(o, "location"));
-	get_bytes(o, "psk", n->psk, sizeof(n->psk), &n->has_psk);
-	get_bytes(o, "reset_secret", n->reset_secret, sizeof(n->reset_secret), NULL);
-	get_ip(o, "vip4", &n->vips.v4, &n->has_vips);
-	get_ip(o, "vip6", &n->vips.v6, &n->has_vips);
+	good = get_number(o, "attempt", &n->attempt) && get_number(o, "location", &n->location) &&
+	       get_bytes(o, "psk", n->psk, sizeof(n->psk), &n->has_psk) &&
+	       get_bytes(o, "reset_secret", n->reset_secret, sizeof(n->reset_secret),
+			 &has_secret) &&
+	       get_ip(o, "vip4", &n->vips.v4, &n->has_vips) &&
+	       get_ip(o, "vip6", &n->vips.v6, &n->has_vips);
 	json_decref(o);
+	if (!good) {
+		LOG(ERR, "cannot use %s: a value is not what was written there", path);
+		return -EBADMSG;
+	}
 	return 0;
 }
 

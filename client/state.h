@@ -15,7 +15,9 @@ struct state {
 	json_t *pins;
 };
 
-/* Make or open the folder. 0 or -errno with one line in the log. */
+/* Make or open the folder. 0 or -errno with one line in the log; -EBADMSG: the pins are there and
+ * cannot be read.
+ */
 int state_open(struct state *s, const char *dir);
 void state_close(struct state *s);
 /* The static key: read, or made and written. */

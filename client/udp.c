@@ -184,8 +184,9 @@ void udp_flush(struct udp_batch *b, struct udp_counters *c)
 		if (sendmsg(fd, &mh, 0) < 0) {
 			sent = 0;
 			if (b->n > 1 && (errno == EIO || errno == EINVAL)) {
-				b->link->no_gso = true;
 				sent = send_each(b, fd, family, &ss, mh.msg_namelen);
+				/* EINVAL also says "larger than the link": then none goes. */
+				b->link->no_gso = sent == b->n;
 			}
 		}
 	}
@@ -291,12 +292,12 @@ int udp_receive(struct udp_link *l, int family, struct udp_rx *rx, struct udp_co
 		uint8_t tos = 0;
 
 		cmsg_read(&rx->msgs[i].msg_hdr, &size, &tos);
-		if (size == 0 || endpoint_from_sockaddr(&rx->from[i], &from) < 0)
-			continue;
+		/* A socket of one of our two families hears from no other. */
+		endpoint_from_sockaddr(&rx->from[i], &from);
 		c->rx_bytes += len;
-		for (size_t off = 0; off < len; off += size) {
-			size_t one = len - off < size ? len - off : size;
-
+		/* Also one without bytes is a packet, for who counts them. */
+		for (size_t off = 0, one; off < len || off == 0; off += one > 0 ? one : 1) {
+			one = size > 0 && len - off > size ? size : len - off;
 			c->rx_packets++;
 			packet(ctx, &from, tos, rx->buf[i] + off, one);
 		}
