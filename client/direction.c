@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 enum { TTL_SEC = 30 };
+#define DIRECTION_WAIT_NS CONTROL_GIVE_UP_NS
 
 static void fill_path(const struct node *n, const struct path *p, struct node_direction *d)
 {
@@ -88,6 +89,11 @@ static void asked_done(void *ctx, void *arg, const struct msg *m)
 	char name[NAME_MAX_LEN + 1];
 	uint16_t error;
 
+	if (m == NULL && n->now < d->until_ns) {
+		d->is_asked = false; /* the DC has forgotten us: once more when it knows us again */
+		n->has_dead = true;
+		return;
+	}
 	if (m == NULL) {
 		finish(n, d, &res);
 		return;
@@ -126,6 +132,7 @@ static int ask(struct node *n, struct direction *d)
 	}
 	link_candidates(n, m, true);
 	node_count(n, NODE_DIRECTIONS);
+	d->is_asked = true;
 	return chan_request(&n->registrar.chan, m, NULL, asked_done, d);
 }
 
@@ -153,7 +160,8 @@ static struct direction *create(struct node *n, const char *name, const struct i
 		snprintf(d->name, sizeof(d->name), "%s", name);
 	else
 		d->vip = *vip;
-	if (ask(n, d) < 0) {
+	d->until_ns = n->now + DIRECTION_WAIT_NS;
+	if (registrar_is_registered(n) && ask(n, d) < 0) {
 		free(d);
 		return NULL;
 	}
@@ -178,10 +186,6 @@ int node_direction_start(struct node *n, uint64_t now, const char *name, const s
 	d = find(n, name, vip);
 	if (d != NULL && d->waiters_n >= DIRECTION_WAITERS_MAX)
 		return -ENOBUFS;
-	if (d == NULL && n->registrar.chan.index == 0) {
-		done(n->ctx, arg, &res);
-		return 0;
-	}
 	if (d == NULL)
 		d = create(n, name, vip);
 	if (d == NULL)
@@ -209,7 +213,7 @@ void direction_miss(struct node *n, const struct ip_addr *vip)
 {
 	if (path_by_vip(n, vip) != NULL)
 		return; /* its handshake is on the way */
-	if (!node_owns_vip(n, vip) || n->registrar.chan.index == 0) {
+	if (!node_owns_vip(n, vip)) {
 		n->dp.ops->vip_refuse(n->dp.dp, n->now, vip);
 		return;
 	}
@@ -240,6 +244,28 @@ uint16_t direction_take(struct node *n, const struct msg *m)
 	error = binding_take(n, m, l);
 	leg_open(l);
 	return error;
+}
+
+uint64_t direction_poll(struct node *n)
+{
+	struct node_direction res = {.status = NODE_DIRECTION_NO_DC};
+	uint64_t due = UINT64_MAX;
+	struct direction *d, *next;
+
+	for (d = TAILQ_FIRST(&n->directions); d != NULL; d = next) {
+		next = TAILQ_NEXT(d, link);
+		if (d->is_asked)
+			continue;
+		if (registrar_is_registered(n) && ask(n, d) == 0)
+			continue;
+		if (d->until_ns <= n->now) {
+			res.name = d->name;
+			finish(n, d, &res);
+			continue;
+		}
+		due = node_min(due, d->until_ns);
+	}
+	return due;
 }
 
 void direction_fini(struct node *n)

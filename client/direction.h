@@ -21,7 +21,8 @@ struct direction {
 	TAILQ_ENTRY(direction) link;
 	char name[NAME_MAX_LEN + 1]; /* empty: by vip */
 	struct ip_addr vip;
-	bool is_dead;
+	bool is_asked;	   /* false: waits for a registration */
+	uint64_t until_ns; /* then it has failed */
 	unsigned int waiters_n;
 	struct direction_waiter waiters[DIRECTION_WAITERS_MAX];
 };
@@ -44,6 +45,8 @@ uint16_t direction_take(struct node *n, const struct msg *m);
 void direction_miss(struct node *n, const struct ip_addr *vip);
 /* Ask again for a peer whose path ends or ages. */
 void direction_renew(struct node *n, const char *name);
+/* Ask what waits for a registration, end what waited too long. */
+uint64_t direction_poll(struct node *n);
 void direction_fini(struct node *n);
 
 /* ---- binding.c ---- */

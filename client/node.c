@@ -519,6 +519,7 @@ uint64_t node_poll(struct node *n, uint64_t now)
 	do {
 		n->has_dead = false;
 		due = registrar_poll(n);
+		due = node_min(due, direction_poll(n));
 		due = node_min(due, leg_poll_all(n));
 		due = node_min(due, path_poll_all(n));
 		due = node_min(due, binding_poll(n));

@@ -29,6 +29,12 @@ def _nat(demo, node):
     return nat if nat != "unknown" else None
 
 
+def _all_at_dc(demo):
+    nodes = (product.ctl(demo.lab, DC, "node", "list") or {}).get("nodes", ())
+    there = {n["name"] for n in nodes if n["state"] == "registered"}
+    return all(demo.fqdn(n) in there for n in demo.topo.nodes)
+
+
 def _same_vips(demo, what):
     after = _register_all(demo)
     for node, vips in demo.vips.items():
@@ -56,6 +62,8 @@ def step_enrol(demo):
     restart(demo, "alice", "ntmd")
     _same_vips(demo, "a restart of alice")
     restart(demo, DC, "ntm-appliance", signal.SIGKILL)
+    # A DC keeps where its nodes are in memory alone: each is back at its next keep-alive.
+    demo.wait("nodes to be back at the DC", lambda: _all_at_dc(demo), 40)
     _same_vips(demo, "kill -9 of the DC")
     return ", ".join(f"{n} {v[0]} {v[1]} nat {v[2]}" for n, v in demo.vips.items()) \
         + "; the same after a restart of alice and kill -9 of the DC"
@@ -144,7 +152,7 @@ def step_general_host(demo):
     pcap = lab.path("appliance-web2.pcap")
     with lab.locked():
         capture.start(lab, topo, DC, pcap, snaplen=96,
-                      only=f"host {topo.host_ip('web2')}")
+                      only=f"ip and host {topo.host_ip('web2')}")  # ARP goes to all
     digest, speed = fetch(demo, "alice", f"http://{web}/file.bin")
     need(digest == lab.data["file_sha256"], f"the digest of the {FILE_BYTES} bytes differs")
     fetch(demo, "alice", f"http://{web2}/file.bin", "-r", "0-999999")
