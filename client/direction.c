@@ -117,11 +117,16 @@ static void asked_done(void *ctx, void *arg, const struct msg *m)
 
 static int ask(struct node *n, struct direction *d)
 {
+	const struct path *p = d->name[0] != '\0' ? path_by_name(n, d->name) : NULL;
 	struct msg *m = &n->tx;
 
 	msg_init(m, MSG_DIRECTION, false, 0);
 	m->has = HAS(LOCATION);
 	m->location = n->location;
+	if (p != NULL) { /* a renewal; without it the DC takes the path for lost */
+		m->has |= HAS(PATH_ID);
+		m->path_id = p->id;
+	}
 	if (d->name[0] != '\0') {
 		m->has |= HAS(PEER_NAME);
 		snprintf(m->peer_name, sizeof(m->peer_name), "%s", d->name);

@@ -383,6 +383,8 @@ void directing_request(struct dc *dc, uint64_t now, struct channel *ch, struct m
 		return;
 	}
 	d = direction_new(dc, now, n, name);
+	if (d != NULL && (m->has & HAS(PATH_ID)) != 0)
+		d->known_path = m->path_id;
 	if (d == NULL) {
 		dc_count(dc, DC_COUNT_DIR_FULL);
 		channel_refuse(ch, now, m, MSG_ERR_BUSY);

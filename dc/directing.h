@@ -63,6 +63,7 @@ struct direction {
 	uint16_t status;
 	/* a path */
 	struct path *path;
+	uint64_t known_path; /* the one the asker still has; 0: none */
 	/* names that are not ours */
 	struct lookup lookups[DIRECTION_LOOKUPS];
 	const char *zone; /* tail of cn.name that is being asked for */

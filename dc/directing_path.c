@@ -9,6 +9,8 @@
  * does not wait for the other end's acknowledgement; where none comes, the path is withdrawn.
  */
 
+#define PATH_JUST_TOLD_NS CONTROL_GIVE_UP_NS
+
 static uint8_t end_families(const struct end *e)
 {
 	struct direction_end c;
@@ -177,10 +179,21 @@ static void placed(struct dc *dc, uint64_t now, void *arg, uint16_t status, stru
 		return;
 	}
 	d->path->was_told = true;
+	d->path->told_ns = now;
 	tell(d, now, &d->cn, &d->mn);
 	tell(d, now, &d->mn, &d->cn);
 	memset(dc->tx.path_key, 0, sizeof(dc->tx.path_key));
 	direction_finish(d, now, 0);
+}
+
+/* Who asks for a path that both were told a while ago, and does not name it, has lost it with its
+ * keys: the other end must not go on with the old one. A moment after the telling it is only the
+ * other end's own question.
+ */
+static bool has_lost_it(const struct direction *d, uint64_t now, const struct path *p)
+{
+	return p->was_told && !p->is_busy && d->known_path != p->id &&
+	       now > p->told_ns + PATH_JUST_TOLD_NS;
 }
 
 /* A path that is there keeps its side A and its suite: its association has them. */
@@ -189,9 +202,12 @@ static struct path *choose_path(struct direction *d, uint64_t now, const struct 
 {
 	const struct end *a = row->cn_is_a ? &d->cn : &d->mn;
 	const struct end *b = row->cn_is_a ? &d->mn : &d->cn;
-	struct path *p = path_get(d->dc, now, &a->vips, &b->vips);
+	struct path *p = path_find(d->dc, &a->vips, &b->vips);
 	bool mn_is_a;
 
+	if (p != NULL && has_lost_it(d, now, p))
+		withdraw(d->dc, now, p, d->mn.node);
+	p = path_get(d->dc, now, &a->vips, &b->vips);
 	if (p == NULL)
 		return NULL;
 	if (!p->was_told)

@@ -80,7 +80,7 @@ struct path {
 	uint64_t id;
 	uint8_t key[KEY_LEN];
 	struct path_end a, b;
-	uint64_t made_ns, until_ns;
+	uint64_t made_ns, until_ns, told_ns;
 	struct timer timer;
 	/* What was decided, for telling the ends and for `ntmctl`. */
 	struct node *nodes[2]; /* own nodes among the ends, a then b; NULL: foreign */

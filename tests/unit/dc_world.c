@@ -521,10 +521,16 @@ void peer_register(struct peer *p, const char *const *cand)
 
 void peer_direct(struct peer *p, const char *name)
 {
+	peer_renew(p, name, 0);
+}
+
+void peer_renew(struct peer *p, const char *name, uint64_t path_id)
+{
 	struct msg *m = calloc(1, sizeof(*m));
 
 	msg_init(m, MSG_DIRECTION, false, 0);
-	m->has |= HAS(PEER_NAME) | HAS(LOCATION);
+	m->has |= HAS(PEER_NAME) | HAS(LOCATION) | (path_id != 0 ? HAS(PATH_ID) : 0);
+	m->path_id = path_id;
 	snprintf(m->peer_name, sizeof(m->peer_name), "%s", name);
 	m->location = p->w->now;
 	peer_ask(p, m);

@@ -132,6 +132,8 @@ void peer_register(struct peer *p, const char *const *cand);
 void peer_fill_registration(struct peer *p, struct msg *m, const char *const *cand);
 /* Direction Request for name, waited for. */
 void peer_direct(struct peer *p, const char *name);
+/* The same by one who has the path. */
+void peer_renew(struct peer *p, const char *name, uint64_t path_id);
 void peer_free(struct peer *p);
 
 #endif

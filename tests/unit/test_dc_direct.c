@@ -209,6 +209,27 @@ static void test_release(void **state)
 	cast_free(c);
 }
 
+/* Who asks for a path that it was told long ago has lost it: both get another. */
+static void test_lost_path(void **state)
+{
+	struct cast *c = cast_of(NULL);
+	uint64_t id;
+
+	peer_direct(c->alice, "bob.dc1.test");
+	id = c->alice->answer.path_id;
+	peer_direct(c->bob, "alice.dc1.test"); /* at once: only its own question */
+	assert_int_equal(c->bob->answer.path_id, id);
+	world_run(&c->w, 10 * SEC);
+	peer_renew(c->alice, "bob.dc1.test", id);
+	assert_int_equal(c->alice->answer.path_id, id);
+	world_run(&c->w, 10 * SEC);
+	peer_direct(c->bob, "alice.dc1.test");
+	assert_int_not_equal(c->bob->answer.path_id, id);
+	assert_int_equal(c->alice->got[MSG_RELEASE].paths[0].path_id, id);
+	assert_int_equal(c->alice->got[MSG_ROUTE_DIRECTION].path_id, c->bob->answer.path_id);
+	cast_free(c);
+}
+
 /* Past half of its life a key is made anew when it is asked for; what nobody asks for ends. */
 static void short_life(struct dc_params *p)
 {
@@ -227,11 +248,11 @@ static void test_renewal(void **state)
 	grant = c->alice->answer.grants[0].key_id;
 	memcpy(key, c->alice->answer.path_key, sizeof(key));
 	world_run(&c->w, 40 * SEC);
-	peer_direct(c->alice, "bob.dc1.test");
+	peer_renew(c->alice, "bob.dc1.test", id);
 	assert_memory_equal(c->alice->answer.path_key, key, sizeof(key));
 	assert_in_range(c->alice->answer.lifetime_sec, 58, 60);
 	world_run(&c->w, 20 * SEC);
-	peer_direct(c->alice, "bob.dc1.test");
+	peer_renew(c->alice, "bob.dc1.test", id);
 	assert_int_equal(c->alice->answer.path_id, id);
 	assert_memory_not_equal(c->alice->answer.path_key, key, sizeof(key));
 	assert_int_not_equal(c->alice->answer.grants[0].key_id, grant);
@@ -730,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_both_ask_at_once),
 		cmocka_unit_test(test_by_vip),
 		cmocka_unit_test(test_release),
+		cmocka_unit_test(test_lost_path),
 		cmocka_unit_test(test_renewal),
 		cmocka_unit_test(test_no_rs),
 		cmocka_unit_test(test_busy),

@@ -51,7 +51,7 @@ static void check_unharmed(struct cast *c)
 	assert_true(endpoint_equal(&c->alice->answer.observed, &c->alice->addr));
 	peer_register(c->bob, behind_nat);
 	assert_memory_equal(&c->bob->vips, &c->bob_vips, sizeof(c->bob_vips));
-	peer_direct(c->bob, "alice.dc1.test");
+	peer_renew(c->bob, "alice.dc1.test", c->path_id);
 	assert_int_equal(c->bob->answer.has & HAS(ERROR), 0);
 	assert_int_equal(c->bob->answer.path_id, c->path_id);
 }
