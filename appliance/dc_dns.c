@@ -18,35 +18,52 @@ static void random_key(struct dc_shell *s, struct siphash_key *key)
 }
 
 /* The name server is this box, with its addresses. */
-static int make_zone(struct dc_shell *s, const struct config *c, const struct dns_name *apex,
-		     const struct dns_name *name)
+static struct dns_zones *make_zone(struct dc_shell *s, const struct config *c)
 {
-	struct dns_zone_base base = {.ns_n = 1, .serial = (uint32_t)time(NULL)};
+	struct dns_zone_base base = {.ns_n = 1, .ns = {s->dns.dc}, .serial = (uint32_t)time(NULL)};
 	const char *file = c->dc.zone_file[0] != '\0' ? c->dc.zone_file : NULL;
 	const struct local_addr *addrs;
 	char why[DNS_ZONE_ERROR_MAX];
+	struct dns_zones *zones;
 	struct dns_zone *zone;
 	unsigned int at = 0;
 	uint32_t n;
-	int ret;
 
-	base.ns[0] = *name;
-	addrs = local_addrs(atomic_load(&s->app->local), &n);
+	s->local = atomic_load_explicit(&s->app->local, memory_order_acquire);
+	addrs = local_addrs(s->local, &n);
 	for (uint32_t i = 0; i < n && at < DNS_ZONE_NS_ADDRS_MAX; i++)
 		if (ip_is_v4(&addrs[i].ip) || addrs[i].ip.b[0] != 0xfe) /* not link-local */
 			base.ns_addr[0][at++] = addrs[i].ip;
-	ret = dns_zone_load(file, apex, &base, &zone, why);
-	if (ret < 0) {
+	if (dns_zone_load(file, &s->apex, &base, &zone, why) < 0) {
 		LOG(ERR, "dc.zone: %s", why);
-		return ret;
+		return NULL;
 	}
-	s->zones = dns_zones_create(&zone, 1);
-	if (s->zones == NULL) {
+	zones = dns_zones_create(&zone, 1);
+	if (zones == NULL)
 		dns_zone_destroy(zone);
-		return -ENOMEM;
-	}
-	(void)dns_server_swap(&s->dns, s->zones);
-	return 0;
+	return zones;
+}
+
+static void destroy_zones(void *p)
+{
+	dns_zones_destroy(p);
+}
+
+/* Addresses came or went: the zone names them. The DC lcore may still be reading the old one. */
+uint64_t dc_dns_tick(void *ctx, uint64_t now)
+{
+	struct dc_shell *s = ctx;
+	struct dns_zones *zones;
+
+	if (s->local == atomic_load_explicit(&s->app->local, memory_order_acquire))
+		return UINT64_MAX;
+	zones = make_zone(s, atomic_load_explicit(&s->app->config, memory_order_acquire));
+	if (zones == NULL)
+		return UINT64_MAX; /* said; the old one stays */
+	(void)dns_server_swap(&s->dns, zones);
+	rcu_defer(&s->app->rcu, destroy_zones, s->zones);
+	s->zones = zones;
+	return UINT64_MAX;
 }
 
 static int make_limit(struct dc_shell *s, const struct config *c)
@@ -70,22 +87,24 @@ static int make_limit(struct dc_shell *s, const struct config *c)
 int dc_dns_create(struct dc_shell *s, const struct config *c)
 {
 	uint8_t secret[DNS_COOKIE_SECRET_LEN];
-	struct dns_name apex, name;
 	struct siphash_key key;
-	int ret;
+	struct dns_name name;
 
-	if (dns_name_parse(c->dc.zone, &apex) < 0 || dns_name_parse(c->dc.name, &name) < 0) {
+	if (dns_name_parse(c->dc.zone, &s->apex) < 0 || dns_name_parse(c->dc.name, &name) < 0) {
 		LOG(ERR, "dc.zone, dc.name: no domain names");
 		return -EINVAL;
 	}
 	random_key(s, &key);
-	s->nodes = dns_nodes_create(&apex, 1, 2 * c->dc.nodes + 64, &key);
+	s->nodes = dns_nodes_create(&s->apex, 1, 2 * c->dc.nodes + 64, &key);
 	if (s->nodes == NULL)
 		return -ENOMEM;
 	rng_fill(&s->rng, secret, sizeof(secret));
 	dns_server_init(&s->dns, s->nodes, &name, secret);
-	ret = make_zone(s, c, &apex, &name);
-	return ret == 0 ? make_limit(s, c) : ret;
+	s->zones = make_zone(s, c);
+	if (s->zones == NULL)
+		return -EINVAL;
+	(void)dns_server_swap(&s->dns, s->zones);
+	return make_limit(s, c);
 }
 
 void dc_dns_destroy(struct dc_shell *s)

@@ -275,6 +275,9 @@ int dc_shell_create(struct app *app)
 	if (ret < 0)
 		return ret;
 	main_loop_msg_set(app->main_loop, MAIL_DC_REQUEST, on_answer, s);
+	ret = main_loop_tick_add(app->main_loop, dc_dns_tick, s);
+	if (ret < 0)
+		return ret;
 	dc_start(s->dc, clock_ns(&app->clock));
 	tell_facts(s);
 	return 0;

@@ -37,7 +37,9 @@ struct dc_shell {
 	struct dns_server dns;
 	struct dns_nodes *nodes;
 	struct dns_rrl *rrl;
-	struct dns_zones *zones;
+	struct dns_name apex;
+	struct dns_zones *zones;	 /* control lcore changes it */
+	const struct local_table *local; /* whose addresses the zone has */
 	struct lcore_stats *stats;
 	struct rte_ring *questions; /* struct dns_lookup, to the look-up thread */
 	uint64_t names_refused, jobs_lost;
@@ -46,6 +48,8 @@ struct dc_shell {
 /* dc_dns.c: the DNS part. */
 int dc_dns_create(struct dc_shell *s, const struct config *c);
 void dc_dns_destroy(struct dc_shell *s);
+/* A tick of the control lcore. */
+uint64_t dc_dns_tick(void *ctx, uint64_t now);
 /* A query in a frame that worker gave; takes m. DC lcore. */
 void dc_dns_packet(struct dc_shell *s, struct rte_mbuf *m, uint16_t worker, uint64_t now);
 void dc_dns_publish(void *ctx, const struct dc_name *name, bool is_gone);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/dns_tcp.h"
 #include "appliance/app.h"
+#include "appliance/config.h"
+#include "appliance/iface.h"
 #include "common/dns_frame.h"
 #include "common/log.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -14,7 +17,7 @@ LOG_TYPE("dns-tcp");
 
 enum {
 	CONNECTIONS = 64,
-	LISTENERS = 16,
+	LISTENERS = 2 * CONFIG_IFACES_MAX,
 	BACKLOG = 64,
 	IDLE_SEC = 10, /* RFC 7766 6.2.3: seconds */
 	MAILBOX = 128, /* above CONNECTIONS: an answer always finds room */
@@ -267,21 +270,24 @@ static void *tcp_main(void *arg)
 	return NULL;
 }
 
-static int listen_on(struct dns_tcp *t, const struct ip_addr *ip)
+/* A socket of the family on the TAP, whatever addresses that has or gets. */
+static int listen_on(struct dns_tcp *t, const char *tap, bool v6)
 {
-	const struct endpoint e = {.ip = *ip, .port = DNS_PORT};
+	struct endpoint e = {.ip = v6 ? (struct ip_addr){.b = {0}} : ip_from_v4(0),
+			     .port = DNS_PORT};
 	struct sockaddr_storage ss;
 	socklen_t len = endpoint_to_sockaddr(&e, false, &ss);
-	char text[IP_TEXT_MAX];
 	int one = 1, fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, (void *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
+	if (v6)
+		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, tap, (socklen_t)strlen(tap)) < 0 ||
+	    bind(fd, (void *)&ss, len) < 0 || listen(fd, BACKLOG) < 0) {
 		int err = -errno;
 
-		LOG(ERR, "TCP port 53 of %s: %s", ip_format(ip, text), strerror(-err));
 		close(fd);
 		return err;
 	}
@@ -291,15 +297,19 @@ static int listen_on(struct dns_tcp *t, const struct ip_addr *ip)
 
 static int listen_all(struct dns_tcp *t)
 {
-	const struct local_addr *addrs;
-	uint32_t n;
-	int ret = 0;
+	for (uint16_t i = 0; i < t->app->n_ifaces; i++) {
+		const char *tap = t->app->ifaces[i].name;
+		int ret = listen_on(t, tap, false);
 
-	addrs = local_addrs(atomic_load(&t->app->local), &n);
-	for (uint32_t i = 0; i < n && t->n_listeners < LISTENERS && ret == 0; i++)
-		if (ip_is_v4(&addrs[i].ip) || addrs[i].ip.b[0] != 0xfe) /* not link-local */
-			ret = listen_on(t, &addrs[i].ip);
-	return ret;
+		if (ret < 0) {
+			LOG(ERR, "TCP port 53 on %s: %s", tap, strerror(-ret));
+			return ret;
+		}
+		ret = listen_on(t, tap, true);
+		if (ret < 0) /* a kernel without IPv6 */
+			LOG(WARN, "TCP port 53 on %s over IPv6: %s", tap, strerror(-ret));
+	}
+	return 0;
 }
 
 int dns_tcp_open(struct dns_tcp **out, struct app *app, uint16_t mail)

@@ -18,7 +18,7 @@ struct dns_tcp_counters {
 	uint64_t accepted, queries, answers, malformed, timed_out, refused;
 };
 
-/* Listen on port 53 of every address of the box, and start the thread. mail: the type under which
+/* Listen on port 53 of every TAP, and start the thread. mail: the type under which
  * queries go to the DC lcore. 0 or -errno after a line in the log.
  */
 int dns_tcp_open(struct dns_tcp **out, struct app *app, uint16_t mail);

@@ -201,10 +201,13 @@ static int join_own_dc(struct rs_shell *s, const struct config *c)
 	snprintf(p->dc_name, sizeof(p->dc_name), "%s", dc_shell_name(s->app->dc_shell));
 	memcpy(p->dc_key, dc_shell_key(s->app->dc_shell), NOISE_KEY_LEN);
 	if (udp_source(s->app, &any4, &p->dc[0].ip) < 0 &&
-	    udp_source(s->app, &any6, &p->dc[0].ip) < 0) {
-		LOG(ERR, "no interface has an address yet");
-		return -EADDRNOTAVAIL;
+	    (udp_source(s->app, &any6, &p->dc[0].ip) < 0 || p->dc[0].ip.b[0] == 0xfe)) {
+		if (!s->wants_address)
+			LOG(WARN, "no interface has an address yet");
+		s->wants_address = true;
+		return 0;
 	}
+	s->wants_address = false;
 	p->dc[0].port = (uint16_t)c->ntm.port;
 	p->dc_n = 1;
 	return has_psk(s) ? create_control(s) : ask_token(s);
@@ -367,6 +370,8 @@ static uint64_t on_tick(void *ctx, uint64_t now)
 	uint64_t next = rs_events_tick(s, now), at;
 
 	(void)add_endpoints(s);
+	if (s->wants_address)
+		(void)join_own_dc(s, config_of(s));
 	if (s->control == NULL)
 		return next;
 	at = rs_control_poll(s->control, now);

@@ -26,6 +26,7 @@ struct rs_shell {
 	/* of busy(): cycles of all workers, and when they were summed */
 	uint64_t busy_cycles, busy_tsc;
 	bool is_draining;
+	bool wants_address; /* to be enrolled when the box has one */
 };
 
 /* rs_events.c: from the workers to RS control. Returns when to call again. */

@@ -98,3 +98,25 @@ fi
 # And the good one still starts.
 "$lab" start ap1 ntm-appliance
 wait_for 10 registered || fail "the RS does not register after all this"
+"$lab" stop ap1 ntm-appliance
+
+# Addresses left to others: none at the start, and the roles come to life when there is one.
+python3 - "$cfg" >"$tmp/kernel" <<'PY'
+import re, sys
+text = open(sys.argv[1]).read()
+text = re.sub(r'( +)addresses:\n( +- .*\n)+', r'\1addresses: ["kernel"]\n', text)
+print(re.sub(r' +gateways:\n( +- .*\n)+', '', text), end="")
+PY
+on ap1 ntm-appliance --config "$tmp/kernel" 2>"$tmp/log" &
+running() {
+	on ap1 ntmctl status --json | grep -q '"running"'
+}
+wait_for 10 running || fail "without addresses: $(cat "$tmp/log")"
+if registered; then fail "registered without an address"; fi
+on ap1 ip address add 20.0.0.10/24 dev wan
+wait_for 10 registered || fail "an address came, the RS did not: $(cat "$tmp/log")"
+assert_eq "address of the name server" 20.0.0.10 "$(dig_short @20.0.0.10 ns.dc1.ntm.example A)"
+assert_eq "mark by TCP" '"NTM1 DC"' "$(dig_short +tcp @20.0.0.10 ns.dc1.ntm.example TXT)"
+on ap1 kill -TERM "$(on ap1 ntmctl status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["pid"])')"
+wait
+on ap1 test ! -e "/run/dpdk/ntm-lab-$NTM_LAB-ap1" || fail "/run/dpdk is left at the end"
