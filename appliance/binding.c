@@ -68,11 +68,12 @@ const struct binding *binding_table_by_vip(const struct binding_table *t, uint32
 }
 
 const struct binding *binding_by_rip(const struct binding_table *t, uint32_t subscriber,
-				     const struct ip_addr *rip)
+				     const struct ip_addr *rip, bool v4_vip)
 {
 	const struct binding *b = at(t, &t->by_rip[head_of(t, subscriber, rip)]);
 
-	while (b != NULL && (b->subscriber != subscriber || !ip_equal(&b->rip, rip)))
+	while (b != NULL && (b->subscriber != subscriber || !ip_equal(&b->rip, rip) ||
+			     ip_is_v4(&b->vip) != v4_vip))
 		b = at(t, &b->next_rip);
 	return b;
 }

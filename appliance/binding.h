@@ -12,6 +12,7 @@
 #include "common/ip.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 
 struct rte_rcu_qsbr;
 
@@ -51,8 +52,10 @@ void binding_del_all(struct binding_table *t, uint32_t subscriber);
 /* Workers between two quiescent reports, and control; NULL if there is none. */
 const struct binding *binding_table_by_vip(const struct binding_table *t, uint32_t subscriber,
 					   const struct ip_addr *vip);
-/* The first one found, where several names of one host have a VIP each. */
+/* One whose VIP is of the family asked for; any of them where several names of one host have one
+ * each.
+ */
 const struct binding *binding_by_rip(const struct binding_table *t, uint32_t subscriber,
-				     const struct ip_addr *rip);
+				     const struct ip_addr *rip, bool v4_vip);
 
 #endif

@@ -365,8 +365,8 @@ struct nat_flow *nat_flow_accept(struct nat *n, struct nat_map *m, const struct 
 	if (!n->cfg.endpoint_independent || m->is_extra)
 		return NULL;
 	/* Without a binding there is no VIP that the node would know it by. */
-	b = binding_by_rip(n->bindings, m->subscriber, rip);
-	if (b == NULL || ip_is_v4(&b->vip) != ((m->kind & NAT_KIND_IN6) == 0))
+	b = binding_by_rip(n->bindings, m->subscriber, rip, (m->kind & NAT_KIND_IN6) == 0);
+	if (b == NULL)
 		return NULL;
 	if (!has_room(n, m->subscriber, why))
 		return NULL;

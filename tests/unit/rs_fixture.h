@@ -159,9 +159,29 @@ static inline void fix_up(struct fix *f, const struct rs_dp_config *cfg)
 	}
 }
 
+/* The law of stats.h over all workers. */
+static inline void fix_conserve(const struct fix *f)
+{
+	uint64_t in = 0, out = 0;
+
+	for (uint16_t i = 0; i < FIX_WORKERS; i++) {
+		const struct lcore_stats *st = &f->w[i]->stats;
+
+		in += st->rx + st->from_mailbox + st->created;
+		out += st->tx + st->to_control + st->steered + st->consumed + st->held +
+		       stats_drop_sum(st);
+	}
+	if (in == out)
+		return;
+	fprintf(stderr, "packets in %llu, out %llu\n", (unsigned long long)in,
+		(unsigned long long)out);
+	abort();
+}
+
 /* Nothing may be left: every packet was counted under some name. */
 static inline void fix_down(struct fix *f)
 {
+	fix_conserve(f);
 	for (uint16_t i = 0; i < FIX_WORKERS; i++) {
 		mailbox_fini(&f->w[i]->mailbox);
 	}
@@ -253,6 +273,13 @@ static inline struct rte_mbuf *fix_udp_frame(struct fix *f, const struct fix_udp
 	return fix_frame(f, ip, len);
 }
 
+/* A frame arrives. */
+static inline void fix_inject(struct worker *w, struct rte_mbuf *m)
+{
+	w->stats.rx++;
+	burst_push(&w->stats, &w->lanes.rx, m);
+}
+
 /* The chain up to the tx lane, in the order of pipeline.c. */
 static inline void fix_run(struct worker *w)
 {
@@ -299,6 +326,7 @@ static inline struct rte_mbuf *fix_out(struct worker *w)
 		else
 			rte_pktmbuf_free(w->lanes.tx.pkt[i]);
 	}
+	w->stats.tx += w->lanes.tx.n;
 	w->lanes.tx.n = 0;
 	return m;
 }

@@ -94,7 +94,7 @@ static inline void node_send(struct node *n, const uint8_t *inner, uint16_t len)
 {
 	struct worker *w = n->f->w[n->worker];
 
-	burst_push(&w->stats, &w->lanes.rx, node_frame(n, WIRE_DATA, inner, len));
+	fix_inject(w, node_frame(n, WIRE_DATA, inner, len));
 	fix_run(w);
 }
 
@@ -128,6 +128,7 @@ static inline int node_take(struct node *n, uint8_t *buf)
 		return -10;
 	m = w->lanes.tx.pkt[0];
 	memmove(w->lanes.tx.pkt, w->lanes.tx.pkt + 1, --w->lanes.tx.n * sizeof(w->lanes.tx.pkt[0]));
+	w->stats.tx++;
 	len = node_open(n, m, buf);
 	rte_pktmbuf_free(m);
 	return len;
@@ -136,7 +137,7 @@ static inline int node_take(struct node *n, uint8_t *buf)
 /* A plain IP packet from the GN side into the worker. */
 static inline void gn_send(struct fix *f, uint16_t worker, const uint8_t *ip, uint16_t len)
 {
-	burst_push(&f->w[worker]->stats, &f->w[worker]->lanes.rx, fix_frame(f, ip, len));
+	fix_inject(f->w[worker], fix_frame(f, ip, len));
 	fix_run(f->w[worker]);
 }
 

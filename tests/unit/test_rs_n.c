@@ -262,7 +262,7 @@ static void suites_and_forgeries(void **state)
 		m = node_frame(&r.n, WIRE_DATA, r.in, len);
 		copy = rte_pktmbuf_copy(m, r.f.pool, 0, UINT32_MAX);
 		memset(pkt_meta(copy), 0, sizeof(struct pkt_meta));
-		burst_push(st, &r.f.w[0]->lanes.rx, m);
+		fix_inject(r.f.w[0], m);
 		fix_run(r.f.w[0]);
 		m = fix_out(r.f.w[0]);
 		if (m == NULL)
@@ -274,14 +274,14 @@ static void suites_and_forgeries(void **state)
 		} while (ev.type != RS_EV_EPOCH_SEEN);
 		assert_int_equal(ev.epoch, epoch);
 		/* The same again. */
-		burst_push(st, &r.f.w[0]->lanes.rx, copy);
+		fix_inject(r.f.w[0], copy);
 		fix_run(r.f.w[0]);
 		assert_null(fix_out(r.f.w[0]));
 		assert_int_equal(st->drops[DROP_REPLAY], replay + 1);
 		/* One bit of the next. */
 		m = node_frame(&r.n, WIRE_DATA, r.in, len);
 		rte_pktmbuf_mtod(m, uint8_t *)[rte_pktmbuf_data_len(m) - 20] ^= 1;
-		burst_push(st, &r.f.w[0]->lanes.rx, m);
+		fix_inject(r.f.w[0], m);
 		fix_run(r.f.w[0]);
 		assert_null(fix_out(r.f.w[0]));
 		assert_int_equal(st->drops[DROP_AUTH], auth + 1);
@@ -416,7 +416,7 @@ static void wrong_worker(void **state)
 	w1 = r.f.w[1];
 	rip = ep_of(GN4_FAR, 53);
 	len = pkt_udp(r.in, &mn, &gn, 64, r.body, BODY);
-	burst_push(&w0->stats, &w0->lanes.rx, node_frame(&r.n, WIRE_DATA, r.in, len));
+	fix_inject(w0, node_frame(&r.n, WIRE_DATA, r.in, len));
 	fix_run(w0);
 	assert_null(fix_out(w0));
 	assert_int_equal(w0->stats.steer_miss, 1);
@@ -435,7 +435,7 @@ static void wrong_worker(void **state)
 	/* One that was steered already goes no further. */
 	m = fix_frame(&r.f, r.want, pkt_udp(r.want, &rip, &pub, 64, r.body, BODY));
 	pkt_meta(m)->flags = PKT_STEERED;
-	burst_push(&w0->stats, &w0->lanes.rx, m);
+	fix_inject(w0, m);
 	fix_run(w0);
 	assert_int_equal(w0->stats.drops[DROP_WRONG_WORKER], 1);
 	rig_down(&r);
@@ -523,8 +523,8 @@ static void two_parts(void **state)
 	for (int order = 0; order < 2; order++) {
 		a = node_frame(&r.n, WIRE_DATA_FIRST, r.in, 640);
 		b = node_frame(&r.n, WIRE_DATA_SECOND, r.in + 640, 640);
-		burst_push(&w->stats, &w->lanes.rx, order ? b : a);
-		burst_push(&w->stats, &w->lanes.rx, order ? a : b);
+		fix_inject(w, order ? b : a);
+		fix_inject(w, order ? a : b);
 		fix_run(w);
 		m = fix_out(w);
 		assert_non_null(m);
@@ -533,7 +533,7 @@ static void two_parts(void **state)
 		rte_pktmbuf_free(m);
 	}
 	/* A half whose other half does not come. */
-	burst_push(&w->stats, &w->lanes.rx, node_frame(&r.n, WIRE_DATA_FIRST, r.in, 640));
+	fix_inject(w, node_frame(&r.n, WIRE_DATA_FIRST, r.in, 640));
 	fix_run(w);
 	assert_int_equal(w->stats.held, 1);
 	w->now += RS_PART_NS;

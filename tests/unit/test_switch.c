@@ -111,7 +111,7 @@ static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8
 			    .tos = r->tos,
 			    .no_checksum = r->no_checksum};
 
-	burst_push(&f->w[0]->stats, &f->w[0]->lanes.rx, fix_udp_frame(f, &u, ntm, r->len));
+	fix_inject(f->w[0], fix_udp_frame(f, &u, ntm, r->len));
 	fix_run(f->w[0]);
 	return fix_out(f->w[0]);
 }
@@ -411,7 +411,7 @@ static void icmp_hints(void **state)
 		memcpy(udp + 8, ntm, 32);
 		fix_ip_packet(icmp + 8, &own, &b.ip, IPPROTO_UDP, 60, 0, udp, 40);
 		len = fix_ip_packet(ip, &router, &own, IPPROTO_ICMP, 64, 0, icmp, sizeof(icmp));
-		burst_push(&f.w[0]->stats, &f.w[0]->lanes.rx, fix_frame(&f, ip, len));
+		fix_inject(f.w[0], fix_frame(&f, ip, len));
 		fix_run(f.w[0]);
 	}
 	assert_true(fix_event(&f, &ev));
