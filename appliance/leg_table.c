@@ -209,6 +209,13 @@ static int subscriber_take(struct leg_table *t, const struct rs_dp_leg *leg, uin
 	return 0;
 }
 
+/* What general hosts send goes by this leg from now on; pairs with the loads in pipeline/nat_in.c. */
+static void subscriber_point(struct leg_table *t, const struct leg *leg)
+{
+	atomic_store_explicit(&t->subscribers[leg->subscriber].leg, leg->slot + 1,
+			      memory_order_release);
+}
+
 int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *leg)
 {
 	struct leg_ctl *c = ctl_find(t, index, SLOT_RESERVED);
@@ -241,7 +248,9 @@ int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *l
 	atomic_store_explicit(&l->index, index, memory_order_release);
 	atomic_store_explicit(&t->claimed[slot], 0, memory_order_relaxed);
 	t->subscribers[subscriber].legs++;
-	atomic_store_explicit(&t->subscribers[subscriber].leg, slot + 1, memory_order_release);
+	/* An heir that nobody has proven yet does not take its elder's packets away. */
+	if (leg->heir_of == RS_LEG_NONE || leg->confirmed)
+		subscriber_point(t, l);
 	c->state = SLOT_LIVE;
 	t->count++;
 	return 0;
@@ -425,7 +434,9 @@ int leg_table_confirm(struct leg_table *t, uint64_t index)
 
 	if (leg == NULL)
 		return -ENOENT;
-	atomic_fetch_or_explicit(&leg->flags, LEG_CONFIRMED, memory_order_release);
+	if ((atomic_fetch_or_explicit(&leg->flags, LEG_CONFIRMED, memory_order_release) &
+	     LEG_CONFIRMED) == 0)
+		subscriber_point(t, leg);
 	atomic_store_explicit(&t->credit[leg->slot].until_ns, UINT64_MAX, memory_order_relaxed);
 	way = *leg_way(t, leg);
 	if (!way.limited)

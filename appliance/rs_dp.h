@@ -89,8 +89,8 @@ struct rs_dp_leg {
 		worker; /* owner, for life; as rs_dp_local_worker(local) unless the port is shared */
 	bool confirmed;
 	/* Index of an older leg of the same node and worker, or RS_LEG_NONE: its bindings and NAT
-	 * mappings become this leg's, packets from general hosts go to this one from now on; the
-	 * older one still opens until it is deleted.
+	 * mappings are this leg's too; what general hosts send goes to this one from the moment it
+	 * is confirmed. The older one still opens until it is deleted.
 	 */
 	uint64_t heir_of;
 };

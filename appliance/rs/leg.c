@@ -38,6 +38,8 @@ static int life_begin(struct rs_leg *l, struct rs_life *life, uint64_t index)
 		.local = l->hs_local,
 		.worker = l->worker,
 		.confirmed = false,
+		/* A new association of the same node goes on with the old one's NAT mappings. */
+		.heir_of = life == &l->live ? RS_LEG_NONE : l->live.index,
 	};
 	int ret;
 

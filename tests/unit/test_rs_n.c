@@ -446,10 +446,8 @@ static void heir(void **state)
 {
 	static struct rig r;
 	struct endpoint mn = ep_of(NODE_VIP4, 5000), gn = ep_of(VIP_GN4, 53), rip, pub, dst;
-	struct rs_dp_leg leg = {.vip4 = fix_ip(NODE_VIP4),
-				.vip6 = fix_ip(NODE_VIP6),
-				.peer = fix_ep(NODE_EP),
-				.confirmed = true};
+	struct rs_dp_leg leg = {
+		.vip4 = fix_ip(NODE_VIP4), .vip6 = fix_ip(NODE_VIP6), .peer = fix_ep(NODE_EP)};
 	struct node n2;
 	struct rte_mbuf *m;
 	uint8_t got[FIX_PACKET_MAX];
@@ -471,6 +469,10 @@ static void heir(void **state)
 	n2.send = n2.recv = NULL;
 	n2.index = index;
 	node_keys(&n2, SUITE_AES256_GCM, 0, 50);
+	/* Not before it is proven. */
+	gn_send(&r.f, 0, r.want, pkt_udp(r.want, &rip, &pub, 64, r.body, BODY));
+	assert_int_equal(node_take(&r.n, got), len);
+	assert_int_equal(rs_dp_leg_confirm(r.f.dp, index), 0);
 	gn_send(&r.f, 0, r.want, pkt_udp(r.want, &rip, &pub, 64, r.body, BODY));
 	assert_int_equal(node_take(&n2, got), len);
 	/* The old one still opens, until it goes; mappings stay. */
