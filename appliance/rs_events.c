@@ -62,9 +62,10 @@ static void packet_event(struct rs_shell *s, struct rs_event *ev, uint64_t now)
 static void mtu_event(struct rs_shell *s, const struct rs_event *ev)
 {
 	enum { OUTER_MIN = 1280 };
+	uint64_t index;
 
-	if ((ev->id >> 63) != 0 && ev->mtu != 0)
-		(void)rs_dp_leg_mtu_set(s->dp, ev->id, ev->mtu < OUTER_MIN ? OUTER_MIN : ev->mtu);
+	if ((ev->id >> 63) != 0 && ev->mtu != 0 && rs_dp_leg_of_hint(s->dp, ev, &index) == 0)
+		(void)rs_dp_leg_mtu_set(s->dp, index, ev->mtu < OUTER_MIN ? OUTER_MIN : ev->mtu);
 }
 
 static void event(struct rs_shell *s, struct rs_event *ev, uint64_t now)

@@ -28,6 +28,8 @@ enum {
 };
 /* Events of one path side, or of one leg, about strangers: at most one in this time and worker. */
 #define RS_STRANGER_EVENT_NS 20000000ULL
+/* One ICMP hint of a worker in this time. */
+#define RS_HINT_NS 5000000ULL
 
 struct rs_local {
 	struct endpoint ep;
@@ -79,9 +81,10 @@ struct rs_worker {
 	struct frag_table *frags_node, *frags_gn; /* pieces of inner and of GN-side datagrams */
 	struct rs_part parts[RS_PARTS];
 	uint32_t n_parts, part_hand;
-	uint8_t *scratch; /* RS_SCRATCH bytes: a whole datagram while it is translated */
-	uint16_t ip_id;	  /* of IPv4 headers made here */
-	uint64_t icmp_ms; /* errors made in this millisecond */
+	uint8_t *scratch;      /* RS_SCRATCH bytes: a whole datagram while it is translated */
+	uint16_t ip_id;	       /* of IPv4 headers made here */
+	uint64_t hint_next_ns; /* RS_EV_ICMP_ERROR may go up again */
+	uint64_t icmp_ms;      /* errors made in this millisecond */
 	unsigned int icmp_n;
 };
 

@@ -75,6 +75,15 @@ static uint16_t told_mtu(const uint8_t *icmp, bool v6)
 	return mtu > UINT16_MAX ? UINT16_MAX : (uint16_t)mtu;
 }
 
+/* Anybody can send an ICMP error, and what becomes of one costs control some time. */
+static bool may_tell(struct worker *w)
+{
+	if (w->now < w->rs->hint_next_ns)
+		return false;
+	w->rs->hint_next_ns = w->now + RS_HINT_NS;
+	return true;
+}
+
 void hint_icmp(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt_meta *meta = pkt_meta(m);
@@ -88,6 +97,10 @@ void hint_icmp(struct worker *w, struct rte_mbuf *m)
 	if (len < ICMP_HDR || !quote_parse(icmp + ICMP_HDR, len - ICMP_HDR, v6, &q) ||
 	    !quote_is_ours(w, &q, load_be64(q.ntm + 8), &side)) {
 		burst_drop(&w->stats, m, DROP_ICMP_STRANGE);
+		return;
+	}
+	if (!may_tell(w)) {
+		burst_drop(&w->stats, m, DROP_CONTROL_LIMIT);
 		return;
 	}
 	ev = (struct rs_event){

@@ -83,8 +83,8 @@ static void rig_up(struct rig *r, const char *what, struct nat_config *cfg)
 	}
 	for (uint32_t s = 0; s < SUBS; s++)
 		for (uint32_t h = 0; h < HOSTS; h++)
-			assert_int_equal(binding_table_add(&r->bindings, s, h, &r->vip[h], &r->rip[h]),
-					 0);
+			assert_int_equal(
+				binding_table_add(&r->bindings, s, h, &r->vip[h], &r->rip[h]), 0);
 }
 
 static void rig_down(struct rig *r)

@@ -4,6 +4,7 @@
  */
 #include "tests/unit/rs_node.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -637,14 +638,43 @@ static void moved_leg(void **state)
 	rig_down(&r);
 }
 
+/* A router on the way to the node says that sealed packets are too big: the hint names the leg. */
+static void too_big_on_the_way(void **state)
+{
+	static struct rig r;
+	struct ip_addr router = fix_ip("198.51.100.1"), own = fix_ip("192.0.2.1");
+	struct endpoint from = {.ip = own, .port = FIX_BASE_PORT};
+	uint8_t quote[FIX_PACKET_MAX], ntm[64];
+	struct rs_event ev;
+	uint64_t index;
+	uint16_t len;
+
+	rig_up(&r, NULL);
+	wire_build(ntm, WIRE_DATA, wire_flags(false, 0, 0), 5, NODE_INDEX);
+	len = pkt_udp(quote, &from, &r.n.ep, 60, ntm, sizeof(ntm));
+	len = pkt_icmp(r.in, &router, &own, 64, 3, 4, 1300, quote, len);
+	gn_send(&r.f, 0, r.in, len);
+	gn_send(&r.f, 0, r.in, len); /* one is enough */
+	assert_int_equal(r.f.w[0]->stats.drops[DROP_CONTROL_LIMIT], 1);
+	assert_true(fix_event(&r.f, &ev));
+	assert_int_equal(ev.type, RS_EV_ICMP_ERROR);
+	assert_int_equal(ev.mtu, 1300);
+	assert_int_equal(rs_dp_leg_of_hint(r.f.dp, &ev, &index), 0);
+	assert_int_equal(index, r.n.index);
+	ev.src.port++;
+	assert_int_equal(rs_dp_leg_of_hint(r.f.dp, &ev, &index), -ENOENT);
+	rig_down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(udp_both_ways),   cmocka_unit_test(tcp_clamps_mss),
-		cmocka_unit_test(echo_both_ways),  cmocka_unit_test(suites_and_forgeries),
-		cmocka_unit_test(refused_by_name), cmocka_unit_test(key_limits),
-		cmocka_unit_test(wrong_worker),	   cmocka_unit_test(heir),
-		cmocka_unit_test(two_parts),	   cmocka_unit_test(moved_leg),
+		cmocka_unit_test(udp_both_ways),      cmocka_unit_test(tcp_clamps_mss),
+		cmocka_unit_test(echo_both_ways),     cmocka_unit_test(suites_and_forgeries),
+		cmocka_unit_test(refused_by_name),    cmocka_unit_test(key_limits),
+		cmocka_unit_test(wrong_worker),	      cmocka_unit_test(heir),
+		cmocka_unit_test(two_parts),	      cmocka_unit_test(moved_leg),
+		cmocka_unit_test(too_big_on_the_way),
 	};
 	int ret;
 

@@ -413,6 +413,7 @@ static void icmp_hints(void **state)
 		len = fix_ip_packet(ip, &router, &own, IPPROTO_ICMP, 64, 0, icmp, sizeof(icmp));
 		fix_inject(f.w[0], fix_frame(&f, ip, len));
 		fix_run(f.w[0]);
+		f.w[0]->now += RS_HINT_NS;
 	}
 	assert_true(fix_event(&f, &ev));
 	assert_int_equal(ev.type, RS_EV_ICMP_ERROR);
