@@ -12,7 +12,15 @@
 /* From a frame to the lane it belongs in. What is validated here need not be looked at again:
  * lengths within the frame, header checksums, addresses that can be ours.
  */
-enum { PREFETCH = 4, IP6_EXT_MAX = 4, UDP_HDR = 8, IP6_HDR = 40, IP4_HDR = 20, DNS_PORT = 53 };
+enum {
+	PREFETCH_PACKETS = 8,
+	PREFETCH_HEADERS = 4,
+	IP6_EXT_MAX = 4,
+	UDP_HDR = 8,
+	IP6_HDR = 40,
+	IP4_HDR = 20,
+	DNS_PORT = 53
+};
 
 /* ICMP types whose subject may be the NAT's or NTM's instead of the kernel's. */
 enum {
@@ -347,18 +355,39 @@ static struct verdict parse_frame(struct worker *w, struct rte_mbuf *m)
 	return type == RTE_ETHER_TYPE_ARP ? lane(&w->lanes.local) : drop(DROP_ETHERTYPE);
 }
 
+/* A packet's first touch: the mbuf, what we note about it, its headers. Not every port leaves the mbuf
+ * in the cache, and without it even the address of the headers has to be waited for.
+ */
+static void prefetch_packet(struct rte_mbuf *m)
+{
+	rte_prefetch0(m);
+	rte_prefetch0((uint8_t *)m + RTE_CACHE_LINE_SIZE);
+	rte_prefetch0(pkt_meta(m));
+	rte_prefetch0((uint8_t *)pkt_meta(m) + RTE_CACHE_LINE_SIZE);
+}
+
+static void prefetch_headers(struct rte_mbuf *m)
+{
+	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+	rte_prefetch0(rte_pktmbuf_mtod_offset(m, void *, RTE_CACHE_LINE_SIZE));
+}
+
 void parse_stage(struct worker *w)
 {
 	struct burst *rx = &w->lanes.rx;
 
-	for (uint16_t i = 0; i < PREFETCH && i < rx->n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(rx->pkt[i], void *));
+	for (uint16_t i = 0; i < RTE_MIN(rx->n, PREFETCH_PACKETS); i++)
+		prefetch_packet(rx->pkt[i]);
+	for (uint16_t i = 0; i < RTE_MIN(rx->n, PREFETCH_HEADERS); i++)
+		prefetch_headers(rx->pkt[i]);
 	for (uint16_t i = 0; i < rx->n; i++) {
 		struct rte_mbuf *m = rx->pkt[i];
 		struct verdict v;
 
-		if (i + PREFETCH < rx->n)
-			rte_prefetch0(rte_pktmbuf_mtod(rx->pkt[i + PREFETCH], void *));
+		if (i + PREFETCH_PACKETS < rx->n)
+			prefetch_packet(rx->pkt[i + PREFETCH_PACKETS]);
+		if (i + PREFETCH_HEADERS < rx->n)
+			prefetch_headers(rx->pkt[i + PREFETCH_HEADERS]);
 		v = parse_frame(w, m);
 		if (v.lane != NULL)
 			burst_push(&w->stats, v.lane, m);
