@@ -15,6 +15,7 @@ struct cli {
 	bool json, all, qr, wait;
 	const char *expires; /* a duration; NULL: the daemon's default */
 	const char *timeout; /* of drain --wait */
+	const char *kind;    /* of node add: node or rs; NULL: the daemon's default, a node */
 	int argc;	     /* what stands behind the command's own words */
 	char **argv;
 };

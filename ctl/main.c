@@ -10,11 +10,17 @@ static const struct cli_command *const groups[] = {show_commands, why_commands, 
 enum { N_GROUPS = sizeof(groups) / sizeof(groups[0]) };
 
 static const struct option options[] = {
-	{"socket", required_argument, NULL, 's'},  {"json", no_argument, NULL, 'j'},
-	{"all", no_argument, NULL, 'a'},	   {"qr", no_argument, NULL, 'q'},
-	{"expires", required_argument, NULL, 'e'}, {"wait", no_argument, NULL, 'w'},
-	{"timeout", required_argument, NULL, 't'}, {"version", no_argument, NULL, 'V'},
-	{"help", no_argument, NULL, 'h'},	   {NULL, 0, NULL, 0},
+	{"socket", required_argument, NULL, 's'},
+	{"json", no_argument, NULL, 'j'},
+	{"all", no_argument, NULL, 'a'},
+	{"qr", no_argument, NULL, 'q'},
+	{"expires", required_argument, NULL, 'e'},
+	{"wait", no_argument, NULL, 'w'},
+	{"timeout", required_argument, NULL, 't'},
+	{"version", no_argument, NULL, 'V'},
+	{"kind", required_argument, NULL, 'k'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
 };
 
 static void usage(FILE *f)
@@ -73,6 +79,9 @@ int main(int argc, char **argv)
 			break;
 		case 'e':
 			cli.expires = optarg;
+			break;
+		case 'k':
+			cli.kind = optarg;
 			break;
 		case 'w':
 			cli.wait = true;

@@ -40,6 +40,8 @@ static int node_add_run(const struct cli *cli)
 	}
 	if (cli->expires != NULL)
 		json_object_set_new(request, "expires_s", json_integer(expires));
+	if (cli->kind != NULL)
+		json_object_set_new(request, "kind", json_string(cli->kind));
 	a = cli_call(cli, request);
 	if (a == NULL)
 		return EXIT_REFUSED;
@@ -83,7 +85,7 @@ static int node_del_run(const struct cli *cli)
 const struct cli_command node_commands[] = {
 	{{"node", "add"},
 	 "NAME",
-	 "invite a node: token and join string (--qr, --expires 24h)",
+	 "invite a node: token and join string (--qr, --expires 24h, --kind rs)",
 	 node_add_run},
 	{{"node", "list"}, "", "the DC's nodes", node_list_run},
 	{{"node", "del"}, "NAME", "forget a node: its key and its addresses", node_del_run},

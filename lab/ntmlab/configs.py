@@ -30,6 +30,16 @@ def _scalar(v):
     return str(v) if isinstance(v, (int, float)) else '"' + str(v).replace('"', '\\"') + '"'
 
 
+def merge(conf, changes):
+    """A topology's own keys over the ones made here, table by table."""
+    for key, v in changes.items():
+        if isinstance(v, dict) and isinstance(conf.get(key), dict):
+            merge(conf[key], v)
+        else:
+            conf[key] = v
+    return conf
+
+
 def zone_of(topo, appliance):
     return f"{topo.appliances[appliance]['dc']}.{topo.zone}"
 
@@ -38,8 +48,8 @@ def fqdn(topo, node):
     return f"{node}.{topo.nodes[node]['dc']}.{topo.zone}"
 
 
-def appliance(lab, topo, name):
-    """Configuration of an ntm-appliance."""
+def appliance(lab, topo, name, join=None):
+    """Configuration of an ntm-appliance; an RS without a DC beside it needs that DC's join string."""
     t = topo.appliances[name]
     addrs = topo.addresses(name, t["network"])
     gateways = [str(g) for g in (topo.gateway_for(t["network"], a) for a in addrs) if g]
@@ -56,6 +66,13 @@ def appliance(lab, topo, name):
     }
     if "rs" in t["roles"]:
         conf["rs"] = {"pools": [{"prefix": p} for p in t.get("pool4", []) + t.get("pool6", [])]}
+    if join:
+        there = topo.dc_appliance(t["dc"])
+        conf["rs"].update(join=join, store=lab.make_dir("nodes", name, "store"), dc=[
+            f"[{a.ip}]:5525" if a.version == 6 else f"{a.ip}:5525"
+            for a in topo.addresses(there, topo.appliances[there]["network"])])
+        conf["dc"] = {"pool4": topo.appliances[there]["vip4"],
+                      "pool6": topo.appliances[there]["vip6"]}
     if "dc" in t["roles"]:
         conf["dc"] = {
             "zone": zone_of(topo, name),
@@ -64,16 +81,17 @@ def appliance(lab, topo, name):
             "relay_names": _relayed(topo),
             "resolver": str(resolver_ip(topo)),
         }
-    return conf
+    return merge(conf, t.get("config", {}))
 
 
 def node(lab, topo, name, join):
     """Configuration of an ntmd, with the join line that `ntmctl node add` gave."""
-    return {
+    conf = {
         "join": join,
         "state_dir": lab.make_dir("nodes", name, "state"),
         "relay": {"names": _relayed(topo)},
     }
+    return merge(conf, topo.nodes[name].get("config", {}))
 
 
 def _relayed(topo):

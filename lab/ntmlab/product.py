@@ -50,6 +50,21 @@ def _write_config(lab, name, kind, conf):
     return lab.write(f"nodes/{name}/{kind}.yaml", configs.yaml(conf), 0o600)
 
 
+def _rs_join(lab, topo, name):
+    """The join string of an RS whose DC is another appliance; kept, as an operator would."""
+    t = topo.appliances[name]
+    if t["roles"] != ["rs"]:
+        return None
+    path = lab.path("nodes", name, "rs.join")
+    if not os.path.exists(path):
+        answer = wait(f"node add --kind rs {name}",
+                      lambda: ctl(lab, topo.dc_appliance(t["dc"]), "node", "add",
+                                  f"{name}.{configs.zone_of(topo, name)}", "--kind", "rs"), 5)
+        lab.write(f"nodes/{name}/rs.join", answer["join"], 0o600)
+    with open(path, encoding="utf-8") as f:
+        return f.read()
+
+
 def start(lab, topo, name, kind):
     """Start one of our programs on a node and wait until it answers ntmctl."""
     if kind not in _PROGRAMS:
@@ -58,7 +73,8 @@ def start(lab, topo, name, kind):
         raise LabError(f"{kind} runs on {name} already")
     path = lab.path("nodes", name, f"{kind}.yaml")
     if kind == "ntm-appliance" and name in topo.appliances:
-        path = _write_config(lab, name, kind, configs.appliance(lab, topo, name))
+        path = _write_config(lab, name, kind,
+                             configs.appliance(lab, topo, name, _rs_join(lab, topo, name)))
     elif not os.path.exists(path):
         raise LabError(f"{name} has not been invited (lab enrol {name})")
     proc = lab.start(name, kind, [program(_PROGRAMS[kind]), "--config", path])
@@ -73,8 +89,7 @@ def start(lab, topo, name, kind):
 
 def enrol(lab, topo, name):
     """Invite a node at its DC and give it the join string."""
-    dc = topo.nodes[name]["dc"]
-    app = next(a for a, t in topo.appliances.items() if t["dc"] == dc and "dc" in t["roles"])
+    app = topo.dc_appliance(topo.nodes[name]["dc"])
     answer = wait(f"node add {name}",
                   lambda: ctl(lab, app, "node", "add", configs.fqdn(topo, name)), 5)
     _write_config(lab, name, "ntmd", configs.node(lab, topo, name, answer["join"]))
@@ -89,7 +104,8 @@ def registered(lab, name):
 
 
 def start_appliances(lab, topo):
-    for name in topo.appliances:
+    # An RS of its own is invited by its DC, which so has to be there first.
+    for name in sorted(topo.appliances, key=lambda n: "dc" not in topo.appliances[n]["roles"]):
         start(lab, topo, name, "ntm-appliance")
 
 

@@ -56,9 +56,11 @@ def zones(topo):
                 if ip:
                     parent.append(f"ns.{zone}. {kind} {ip}")
     root = [f"{z}. NS {server}.{topo.zone}." for z in (topo.zone, topo.hosts_zone)] + glue
+    hosts = _records(topo, topo.hosts, topo.hosts_zone)
+    for name, data in topo.records.items():
+        hosts += [f"{name}.{topo.hosts_zone}. {r}" for r in data]
     return {"": _zone(topo, "", root), topo.zone: _zone(topo, topo.zone, parent),
-            topo.hosts_zone: _zone(topo, topo.hosts_zone,
-                                   _records(topo, topo.hosts, topo.hosts_zone))}
+            topo.hosts_zone: _zone(topo, topo.hosts_zone, hosts)}
 
 
 def start_nsd(lab, topo, host):

@@ -15,14 +15,14 @@ _LINK = {"delay_ms": (int, float), "loss_percent": (int, float), "rate_mbit": (i
          "queue_kb": int, "mtu": int, "seed": int, "shaped": bool}
 _ATTACH = {"network": str, "addresses": list, **_LINK}
 _KEYS = {
-    "": {"zone": str, "hosts_zone": str, "network": dict, "box": dict, "host": dict,
+    "": {"zone": str, "hosts_zone": str, "records": dict, "network": dict, "box": dict, "host": dict,
          "appliance": dict, "node": dict},
     "network": {"gateways": list, "prefixes": list},
     "box": {"inside": str, "outside": str, "addresses": list, "nat": str, **_LINK},
     "host": {"services": list, "relay": bool, **_ATTACH},
     "appliance": {"roles": list, "dc": str, "pool4": list, "pool6": list, "workers": int,
-                  "vip4": str, "vip6": str, **_ATTACH},
-    "node": {"dc": str, "services": list, "link": list, **_ATTACH},
+                  "vip4": str, "vip6": str, "config": dict, **_ATTACH},
+    "node": {"dc": str, "services": list, "link": list, "config": dict, **_ATTACH},
     "link": {**_ATTACH, "up": bool},
 }
 _NEED = {"box": ("inside", "outside", "addresses"), "host": ("network", "addresses"),
@@ -64,6 +64,7 @@ class Topology:
         _check_table(path, "", raw)
         self.zone = raw.get("zone", "ntm.example")
         self.hosts_zone = raw.get("hosts_zone", "site.example")
+        self.records = raw.get("records", {})
         self.networks = raw.get("network", {})
         self.boxes = raw.get("box", {})
         self.hosts = raw.get("host", {})
@@ -122,6 +123,10 @@ class Topology:
             if "network" not in link:
                 raise LabError(f"{self.path}: {name}: 'network' is missing")
         return links
+
+    def dc_appliance(self, dc):
+        """The appliance that is the DC of this name."""
+        return next(a for a, t in self.appliances.items() if t["dc"] == dc and "dc" in t["roles"])
 
     # -- addresses ------------------------------------------------------------------------------
 
