@@ -157,6 +157,9 @@ static void op_failed(struct chan *c, enum assoc_failure why, uint16_t code)
 		TAILQ_FOREACH(p, &c->node->paths, link)
 		if (p->leg == l)
 			p->is_bound = false;
+		/* It may have been the DC's process as well, and then our key is no good there. */
+		if (l->is_home)
+			registrar_register(c->node);
 		return;
 	}
 	l->timeouts += why == ASSOC_TIMEOUT ? 1 : TIMEOUTS_MAX;
