@@ -19,13 +19,23 @@ struct path *path_find(const struct node *n, uint64_t id)
 	return NULL;
 }
 
-/* Both ends must choose alike: one that is up; the one that was renewed; the smaller Path ID. */
+/* A way for its data: the RS forgets paths when it restarts. */
+static bool has_way(const struct path *p)
+{
+	return p->is_direct || p->is_bound;
+}
+
+/* Both ends must choose alike: one that is up; one with a way, which both learn of their RS; the one
+ * that was renewed; the smaller Path ID.
+ */
 static bool is_better(const struct path *p, const struct path *q)
 {
 	uint64_t life = p->expires_ns - p->created_ns;
 
 	if ((p->state == PATH_UP) != (q->state == PATH_UP))
 		return p->state == PATH_UP;
+	if (has_way(p) != has_way(q))
+		return has_way(p);
 	if (p->expires_ns > q->expires_ns + life / 4)
 		return true;
 	if (q->expires_ns > p->expires_ns + life / 4)
@@ -340,7 +350,8 @@ void path_bound(struct path *p, uint8_t bound, uint16_t error)
 		return;
 	}
 	p->is_bound = false;
-	if (p->bind_tries >= BIND_TRIES_MAX) {
+	/* A DC that forgot all since has no rows of the path for the RS, however long we wait. */
+	if (p->bind_tries >= BIND_TRIES_MAX || p->created_ns < n->registrar.forgotten_ns) {
 		why_note(n, p->peer, "the relay refuses the path: %s", msg_error_text(error));
 		if (p->is_direct && p->state == PATH_UP)
 			p->bind_at_ns = n->now + 60 * NODE_SEC;

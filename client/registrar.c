@@ -104,6 +104,7 @@ static void op_failed(struct chan *c, enum assoc_failure why, uint16_t code)
 		lost(r, "no answer from the DC");
 		break;
 	case ASSOC_RESET:
+		r->forgotten_ns = n->now;
 		lost(r, "the DC has forgotten the association");
 		break;
 	default:

@@ -26,6 +26,7 @@ struct registrar {
 	uint64_t keepalive_at_ns, keepalive_ns, keepalive_cap_ns;
 	unsigned int keepalives_good;
 	uint64_t registered_ns;
+	uint64_t forgotten_ns; /* the DC last answered with a reset; 0: never */
 	struct endpoint observed;
 	struct vips vips;
 	uint16_t refusal;
