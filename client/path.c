@@ -6,6 +6,7 @@
 
 static const uint64_t LOSER_GRACE_NS = 3 * NODE_SEC;
 static const uint64_t BIND_RETRY_NS = 300 * NODE_MS;
+static const uint64_t BIND_HELD_NS = 1100 * NODE_MS;
 static const uint64_t BIND_UNANSWERED_NS = 7 * NODE_SEC;
 enum { BIND_TRIES_MAX = 8, BIND_SHIFT_MAX = 4 };
 
@@ -342,17 +343,24 @@ void path_bound(struct path *p, uint8_t bound, uint16_t error)
 {
 	struct node *n = p->chan.node;
 
-	if (error == 0) {
-		p->is_bound = (bound & 1) != 0;
+	if (error == 0 && (bound & 1) != 0) {
+		p->is_bound = true;
 		p->is_peer_bound = (bound & 2) != 0;
 		p->bind_at_ns = 0;
 		p->bind_tries = 0;
 		return;
 	}
 	p->is_bound = false;
+	if (error == 0 && p->bind_tries == 0) {
+		/* The RS keeps the bind for a second, in case the DC's row comes, and then forgets it. */
+		p->bind_at_ns = n->now + BIND_HELD_NS;
+		p->bind_tries++;
+		return;
+	}
 	/* A DC that forgot all since has no rows of the path for the RS, however long we wait. */
 	if (p->bind_tries >= BIND_TRIES_MAX || p->created_ns < n->registrar.forgotten_ns) {
-		why_note(n, p->peer, "the relay refuses the path: %s", msg_error_text(error));
+		why_note(n, p->peer, "the relay refuses the path: %s",
+			 msg_error_text(error != 0 ? error : MSG_ERR_UNKNOWN_ID));
 		if (p->is_direct && p->state == PATH_UP)
 			p->bind_at_ns = n->now + 60 * NODE_SEC;
 		else
