@@ -186,14 +186,18 @@ static void placed(struct dc *dc, uint64_t now, void *arg, uint16_t status, stru
 	direction_finish(d, now, 0);
 }
 
-/* Who asks for a path that both were told a while ago, and does not name it, has lost it with its
- * keys: the other end must not go on with the old one. A moment after the telling it is only the
- * other end's own question.
+/* Who asks for a path and does not name it has lost it with its keys, and the other end must not go
+ * on with the old one; unless both were told a moment ago, to an asker who was here then: that is
+ * only its own question crossing the other's.
  */
 static bool has_lost_it(const struct direction *d, uint64_t now, const struct path *p)
 {
-	return p->was_told && !p->is_busy && d->known_path != p->id &&
-	       now > p->told_ns + PATH_JUST_TOLD_NS;
+	const struct channel *ch = d->mn.node != NULL ? d->mn.node->p.ch : NULL;
+
+	if (!p->was_told || p->is_busy || d->known_path == p->id)
+		return false;
+	return now > p->told_ns + PATH_JUST_TOLD_NS ||
+	       (ch != NULL && p->told_ns < ch->assoc.live.since_ns);
 }
 
 /* A path that is there keeps its side A and its suite: its association has them. */
