@@ -42,9 +42,9 @@ def _move_with_traffic(demo):
     """Alice moves to NAT C in the middle of a download, an iperf3 and pings that she sends."""
     web = f"http://web.{demo.topo.hosts_zone}/paced/file.bin?rate={PACED_BYTES_PER_S}"
     probe = PingProbe(demo, "alice", demo.fqdn("bob"))
-    download = demo.popen("alice", "sh", "-c",
-                          'set -o pipefail 2>/dev/null; curl -sSf --max-time 60 "$1" | sha256sum',
-                          "sh", web, text=True)
+    download = demo.popen("alice", "bash", "-c",
+                          'set -o pipefail; curl -sSf --max-time 60 "$1" | sha256sum',
+                          "bash", web, text=True)
     iperf = _live_iperf(demo, LIVE_S)
     time.sleep(4)
     need(download.poll() is None and iperf.poll() is None, "the traffic ended before the move")
