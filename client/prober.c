@@ -5,7 +5,7 @@
 
 static const uint64_t PROBE_GAP_NS = 50 * NODE_MS;
 static const uint64_t SEEN_GAP_NS = 40 * NODE_MS;
-static const uint64_t LATER_NS = 60 * NODE_SEC;
+static const uint64_t LATER_NS = 30 * NODE_SEC;
 static const uint64_t ACTIVE_NS = 60 * NODE_SEC;
 static const uint64_t FORGIVE_NS = 60 * NODE_SEC;
 static const uint64_t SETTLE_NS = 1 * NODE_SEC;

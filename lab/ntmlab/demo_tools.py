@@ -165,7 +165,7 @@ class StreamProbe:
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         demo.wait("nc listens", lambda: "5999" in demo.run(receiver, "ss", "-Huln"), 10)
-        self.tx = demo.popen(sender, "nc", "-u", name, self.PORT, stdin=subprocess.PIPE)
+        self.tx = demo.popen(sender, "nc", "-4", "-u", name, self.PORT, stdin=subprocess.PIPE)
         self.stopping = threading.Event()
         self.writer = threading.Thread(target=self._write, daemon=True)
         self.writer.start()
