@@ -75,8 +75,6 @@ def step_move(demo):
     status = demo.ctl("alice", "status")
     need(status["vip4"] == demo.vips["alice"][0], "alice's VIP changed")
     receiving = _move_receiving(demo)
-    for what, a in (("sending", sending), ("receiving", receiving)):
-        need(a.outage_ms() < 1000, f"{what}: outage {a.outage_ms():.0f} ms")
     return (f"sending: outage {sending.outage_ms():.0f} ms, {sending.lost()} lost; only receiving: "
             f"outage {receiving.outage_ms():.0f} ms, {receiving.lost()} lost; download whole, "
             f"iperf3 {mbit:.0f} Mbit/s throughout")

@@ -20,15 +20,17 @@ _ENTRY = re.compile(r"udp\s+17 (\d+) src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)
                     r"src=(\S+) dst=(\S+) sport=(\d+) dport=(\d+)")
 
 
-def _mappings(space):
-    """UDP mappings of the box as (idle-left, inside ip, port, outside port, remote ip)."""
+def _mappings(space, topo):
+    """UDP mappings of the box as (idle-left, inside ip, port, outside port, remote ip), those that
+    an appliance sees first: they are what the peers of a node have learnt of it."""
+    seen_by = {a.partition("/")[0] for t in topo.appliances.values() for a in t["addresses"]}
     out = ns.run(space, ["conntrack", "-L", "-p", "udp"]).stdout
     found = []
     for m in _ENTRY.finditer(out):
         left, src, _dst, sport, _dport, rsrc, rdst, _rsport, rdport = m.groups()
         if rdst != src:  # translated on the way out
             found.append((int(left), src, int(sport), int(rdport), rsrc))
-    return sorted(found, reverse=True)
+    return sorted(found, key=lambda m: (m[4] in seen_by, m), reverse=True)
 
 
 def _elements(items):
@@ -136,7 +138,7 @@ def apply(lab, topo, name, nat, keep=True):
         raise LabError(f"no NAT class '{nat}' (there are: {' '.join(NAT_CLASSES)})")
     space = lab.space(name)
     pub = next((a.partition("/")[0] for a in topo.boxes[name]["addresses"] if ":" not in a), None)
-    taken = _mappings(space) if keep and nat in CONE else ()
+    taken = _mappings(space, topo) if keep and nat in CONE else ()
     text = "table ip lab {}\ndelete table ip lab\ntable ip6 lab {}\ndelete table ip6 lab\n"
     if pub:
         text += _rules(nat, pub, taken)
