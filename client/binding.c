@@ -97,6 +97,15 @@ void binding_rebind(struct node *n, struct leg *l)
 		point(n, b);
 }
 
+void binding_renew(struct node *n, struct leg *l)
+{
+	struct binding *b;
+
+	TAILQ_FOREACH(b, &n->bindings, link)
+	if (b->leg == l)
+		direction_renew(n, b->name);
+}
+
 void binding_leg_lost(struct node *n, struct leg *l)
 {
 	struct binding *b = TAILQ_FIRST(&n->bindings), *next;

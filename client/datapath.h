@@ -103,7 +103,9 @@ struct datapath_ops {
 	/* Packets to vip go into association id; those that were held go out now. */
 	int (*vip_set)(void *dp, uint64_t now, const struct ip_addr *vip, uint64_t id);
 	void (*vip_del)(void *dp, uint64_t now, const struct ip_addr *vip);
-	/* No path to vip will come: what is held for it is answered with ICMP unreachable. */
+	/* No path to vip will come: what is held for it is answered with ICMP unreachable. Nothing where
+	 * vip goes into an association.
+	 */
 	void (*vip_refuse)(void *dp, uint64_t now, const struct ip_addr *vip);
 	/* Seal body as control or probe under route number's sequence and send it: to the route's own
 	 * remote, or to the one given. -ENOTCONN: no key, or no route; -EMSGSIZE.

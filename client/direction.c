@@ -216,8 +216,13 @@ void node_direction_cancel(struct node *n, node_direction_done done, void *arg)
 
 void direction_miss(struct node *n, const struct ip_addr *vip)
 {
-	if (path_by_vip(n, vip) != NULL)
-		return; /* its handshake is on the way */
+	struct path *p = path_by_vip(n, vip);
+
+	/* Its handshake is on the way; or it is up, and the packet goes now. */
+	if (p != NULL) {
+		path_settle(p);
+		return;
+	}
 	if (!node_owns_vip(n, vip)) {
 		n->dp.ops->vip_refuse(n->dp.dp, n->now, vip);
 		return;

@@ -55,6 +55,8 @@ const struct binding *binding_by_name(const struct node *n, const char *name, bo
 const struct binding *binding_by_vip(const struct node *n, const struct ip_addr *vip);
 /* The leg has a new session: its VIPs go there. */
 void binding_rebind(struct node *n, struct leg *l);
+/* Ask the DC again for those of this leg. */
+void binding_renew(struct node *n, struct leg *l);
 void binding_leg_lost(struct node *n, struct leg *l);
 uint64_t binding_poll(struct node *n);
 void binding_remove(struct node *n, const struct msg *m);

@@ -220,8 +220,9 @@ static int vip_set(void *ctx, uint64_t now, const struct ip_addr *vip, uint64_t 
 	return 0;
 }
 
-static void vip_drop(struct dp *dp, const struct ip_addr *vip)
+static void vip_del(void *ctx, uint64_t now, const struct ip_addr *vip)
 {
+	struct dp *dp = ctx;
 	struct dp_vip *v = dp_vip_find(dp, vip);
 
 	if (v == NULL)
@@ -230,14 +231,14 @@ static void vip_drop(struct dp *dp, const struct ip_addr *vip)
 	dp_vip_free(dp, v);
 }
 
-static void vip_del(void *ctx, uint64_t now, const struct ip_addr *vip)
-{
-	vip_drop(ctx, vip);
-}
-
+/* A way may have come from elsewhere while one was asked for in vain: then it stays. */
 static void vip_refuse(void *ctx, uint64_t now, const struct ip_addr *vip)
 {
-	vip_drop(ctx, vip);
+	struct dp *dp = ctx;
+	const struct dp_vip *v = dp_vip_find(dp, vip);
+
+	if (v != NULL && v->assoc == NULL)
+		vip_del(ctx, now, vip);
 }
 
 static int send_body(void *ctx, uint64_t now, uint64_t id, uint8_t type, uint8_t number,

@@ -14,6 +14,8 @@ enum {
 static const uint64_t SILENT_NS = 1 * NODE_SEC;
 static const uint64_t TICK_NS = 250 * NODE_MS;
 static const uint64_t IDLE_NS = 2 * NODE_SEC;
+static const uint64_t FRUITLESS_NS = 5 * NODE_SEC;
+static const uint64_t RENEW_NS = 30 * NODE_SEC;
 
 static struct leg *of(struct chan *c)
 {
@@ -96,6 +98,12 @@ static void op_answer(struct chan *c, const struct msg *m)
 	if ((m->has & HAS(OBSERVED)) != 0)
 		leg_observed(l, &m->observed);
 	leg_rows(l, m);
+	/* The RS is there after all, under the session we had: it may know an older place of ours. */
+	if (!l->is_up && c->index != 0) {
+		l->is_up = true;
+		mover_location(c->node);
+		leg_moved(l);
+	}
 	/* Those that had no room in the handshake. */
 	TAILQ_FOREACH(p, &c->node->paths, link)
 	if (p->leg == l && l->is_up && !p->is_bound && p->bind_at_ns == 0)
@@ -347,6 +355,24 @@ void leg_active(struct leg *l)
 	l->tick_ns = l->chan.node->now + TICK_NS;
 }
 
+/* The RS answers, but no general host does: after a restart of RS and DC its bindings may be gone. */
+static void watch_bindings(struct leg *l, const struct datapath_stats *st)
+{
+	struct node *n = l->chan.node;
+
+	if (st->rx_bytes != l->rx_bytes) {
+		l->rx_bytes = st->rx_bytes;
+		l->fruitless_ns = 0;
+		return;
+	}
+	if (l->fruitless_ns == 0)
+		l->fruitless_ns = n->now;
+	if (n->now - l->fruitless_ns < FRUITLESS_NS || n->now - l->renewed_ns < RENEW_NS)
+		return;
+	l->renewed_ns = n->now;
+	binding_renew(n, l);
+}
+
 /* The RS-N tunnel is watched like a relay route: data goes out and nothing comes back. */
 static uint64_t watch(struct leg *l)
 {
@@ -365,6 +391,7 @@ static uint64_t watch(struct leg *l)
 	assoc_used(&l->chan.assoc, n->now);
 	if (st.waiting_since_ns != 0 && n->now - st.waiting_since_ns >= SILENT_NS)
 		leg_keepalive(l);
+	watch_bindings(l, &st);
 	l->tick_ns = n->now + TICK_NS;
 	return l->tick_ns;
 }
@@ -400,6 +427,13 @@ uint64_t leg_poll_all(struct node *n)
 		due = node_min(due, mtu_poll(&l->mtu, &l->chan));
 		due = node_min(due, watch(l));
 		due = node_min(due, poll_renewal(l));
+		if (l->update_at_ns != 0 && n->now >= l->update_at_ns) {
+			l->update_at_ns = 0;
+			mover_location(n);
+			leg_update(l);
+		}
+		if (l->update_at_ns != 0)
+			due = node_min(due, l->update_at_ns);
 	}
 	return due;
 }

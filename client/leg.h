@@ -29,6 +29,10 @@ struct leg {
 	struct mtu_search mtu;
 	uint8_t tag_update, tag_keepalive, tag_bind;
 	bool keepalive_out;
+	uint64_t update_at_ns; /* the RS had no time for an update; 0: not due */
+	uint64_t rx_bytes;     /* delivered when the watch looked last */
+	uint64_t fruitless_ns; /* data goes out, none comes since; 0: it does */
+	uint64_t renewed_ns;   /* directions of its bindings were asked for again */
 	unsigned int paths, bindings;
 };
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/leg_impl.h"
 
+/* Too many moves without proof: the RS counts over 10 s. */
+static const uint64_t BUSY_NS = 3 * NODE_SEC;
+
 void leg_fill_row(struct msg_path *row, const struct path *p)
 {
 	*row = (struct msg_path){
@@ -118,7 +121,28 @@ void leg_keepalive(struct leg *l)
 	l->keepalive_out = chan_request(&l->chan, m, NULL, keepalive_done, &l->tag_keepalive) == 0;
 }
 
-/* The proof goes back from the very address that the RS asks about. */
+static void update_done(void *ctx, void *arg, const struct msg *m);
+
+static void update(struct leg *l, const uint8_t *challenge)
+{
+	struct node *n = l->chan.node;
+	struct msg *m = &n->tx;
+
+	control_cancel(&l->chan.control, &l->tag_update);
+	msg_init(m, MSG_LEG_UPDATE, false, 0);
+	m->has = HAS(LOCATION);
+	m->location = n->location;
+	if (challenge != NULL) {
+		m->has |= HAS(CHALLENGE);
+		memcpy(m->challenge, challenge, CHALLENGE_LEN);
+	}
+	chan_request(&l->chan, m, control_resend_move_ms, update_done, &l->tag_update);
+}
+
+/* The proof goes back from the very address that the RS asks about: at once as the answer it waits
+ * for, and in an update that is resent until answered. Were the proof lost, the RS would send
+ * nothing here any more.
+ */
 static void prove(struct leg *l, const struct msg *m)
 {
 	struct node *n = l->chan.node;
@@ -129,6 +153,8 @@ static void prove(struct leg *l, const struct msg *m)
 	n->tx.has = HAS(CHALLENGE);
 	memcpy(n->tx.challenge, m->challenge, CHALLENGE_LEN);
 	chan_answer(&l->chan, &n->tx);
+	mover_location(n);
+	update(l, m->challenge);
 }
 
 static void paths_follow(struct leg *l)
@@ -154,9 +180,13 @@ static void update_done(void *ctx, void *arg, const struct msg *m)
 		return;
 	}
 	if ((m->has & HAS(ERROR)) != 0) {
-		/* Known greater there: ours is written ahead of the clock next time. */
-		if (m->error == MSG_ERR_STALE)
-			leg_moved(l);
+		/* The number was spent by another message to this RS, a handshake say. */
+		if (m->error == MSG_ERR_STALE) {
+			mover_location(n);
+			update(l, NULL);
+		} else if (m->error == MSG_ERR_BUSY) {
+			l->update_at_ns = n->now + BUSY_NS;
+		}
 		return;
 	}
 	if ((m->has & HAS(CHALLENGE)) != 0)
@@ -176,22 +206,6 @@ static void update_done(void *ctx, void *arg, const struct msg *m)
 	leg_observed(l, &m->observed);
 }
 
-static void update(struct leg *l, const uint8_t *challenge)
-{
-	struct node *n = l->chan.node;
-	struct msg *m = &n->tx;
-
-	control_cancel(&l->chan.control, &l->tag_update);
-	msg_init(m, MSG_LEG_UPDATE, false, 0);
-	m->has = HAS(LOCATION);
-	m->location = n->location;
-	if (challenge != NULL) {
-		m->has |= HAS(CHALLENGE);
-		memcpy(m->challenge, challenge, CHALLENGE_LEN);
-	}
-	chan_request(&l->chan, m, control_resend_move_ms, update_done, &l->tag_update);
-}
-
 void leg_update(struct leg *l)
 {
 	update(l, NULL);
@@ -203,6 +217,7 @@ void leg_moved(struct leg *l)
 	struct datapath_dest dest;
 
 	l->is_on_trial = false;
+	l->update_at_ns = 0;
 	l->chan.detour = NULL;
 	if (link_pick(n, n->link, l->eps, l->eps_n, &dest) < 0)
 		return;

@@ -408,6 +408,10 @@ void path_use_relay(struct path *p, const char *why)
 	}
 	p->is_direct = false;
 	p->silent_probes = 0;
+	if (!p->is_bound && p->leg->is_up) {
+		p->bind_tries = 0;
+		path_bind(p);
+	}
 	chan_route(&p->chan, &dest, p->relay_outer, 0);
 	mtu_start(&p->mtu, &p->chan);
 	path_active(p);

@@ -49,6 +49,7 @@ struct path {
 	uint64_t silent_next_ns;
 	unsigned int silent_probes;
 	uint64_t silent_first_ns;
+	uint64_t alive_next_ns;
 	bool alive_out; /* an end-to-end keep-alive is in flight */
 	bool update_out;
 	bool has_straight;

@@ -8,6 +8,7 @@ static const uint64_t IDLE_NS = 2 * NODE_SEC;
 static const uint64_t DIRECT_SILENT_NS = 500 * NODE_MS;
 static const uint64_t RELAY_SILENT_NS = 1 * NODE_SEC;
 static const uint64_t PEER_SILENT_NS = 3 * NODE_SEC;
+static const uint64_t ALIVE_GAP_NS = 5 * NODE_SEC;
 enum { MISSES = 3 };
 
 void path_active(struct path *p)
@@ -45,12 +46,18 @@ static void watch_relay(struct path *p, const struct datapath_stats *st)
 {
 	struct node *n = p->chan.node;
 
-	if (st->waiting_since_ns == 0 || n->now - st->waiting_since_ns < RELAY_SILENT_NS)
+	if (st->route_waiting_since_ns == 0 ||
+	    n->now - st->route_waiting_since_ns < RELAY_SILENT_NS)
 		return;
-	if (!p->leg->keepalive_out)
+	if (!p->leg->keepalive_out && st->waiting_since_ns != 0 &&
+	    n->now - st->waiting_since_ns >= RELAY_SILENT_NS)
 		leg_keepalive(p->leg);
-	if (n->now - st->waiting_since_ns >= PEER_SILENT_NS && !p->alive_out)
+	/* The peer may well be heard by another way and yet not hear us: it must answer. */
+	if (n->now - st->route_waiting_since_ns >= PEER_SILENT_NS && !p->alive_out &&
+	    n->now >= p->alive_next_ns) {
+		p->alive_next_ns = n->now + ALIVE_GAP_NS;
 		path_alive(p);
+	}
 }
 
 uint64_t path_watch(struct path *p)
