@@ -30,6 +30,9 @@ def _scalar(v):
     return str(v) if isinstance(v, (int, float)) else '"' + str(v).replace('"', '\\"') + '"'
 
 
+AF_PACKET = "net_af_packet0,iface=ap0,framesz=2048,blocksz=65536,qdisc_bypass=1"
+
+
 def merge(conf, changes):
     """A topology's own keys over the ones made here, table by table."""
     for key, v in changes.items():
@@ -59,7 +62,7 @@ def appliance(lab, topo, name, join=None):
         "lcores": {"workers": t.get("workers", 1)},
         "interfaces": [{
             "name": "wan",
-            "port": "net_af_packet0,iface=ap0,framesz=2048,blocksz=65536,qdisc_bypass=1",
+            "port": t.get("port", AF_PACKET),
             "addresses": [str(a) for a in addrs],
             "gateways": gateways,
         }],

@@ -21,7 +21,7 @@ _KEYS = {
     "box": {"inside": str, "outside": str, "addresses": list, "nat": str, **_LINK},
     "host": {"services": list, "relay": bool, **_ATTACH},
     "appliance": {"roles": list, "dc": str, "pool4": list, "pool6": list, "workers": int,
-                  "vip4": str, "vip6": str, "config": dict, **_ATTACH},
+                  "vip4": str, "vip6": str, "port": str, "config": dict, **_ATTACH},
     "node": {"dc": str, "services": list, "link": list, "config": dict, **_ATTACH},
     "link": {**_ATTACH, "up": bool},
 }
