@@ -93,6 +93,7 @@ static bool in_relay_policy(const struct dc *dc, const char *name)
 }
 
 /* Drop what may not be reached. False: nothing is left. */
+/* An AAAA of a mapped address is no IPv6 host, and not "no address" either: it is refused. */
 static bool filter(struct direction *d)
 {
 	bool any = false;
@@ -101,7 +102,8 @@ static bool filter(struct direction *d)
 		uint8_t kept = 0;
 
 		for (uint8_t i = 0; i < d->addrs_n[f]; i++)
-			if (!is_forbidden(d->dc, &d->addrs[f][i]))
+			if (ip_is_v4(&d->addrs[f][i]) == (f == ADDR_A) &&
+			    !is_forbidden(d->dc, &d->addrs[f][i]))
 				d->addrs[f][kept++] = d->addrs[f][i];
 		d->addrs_n[f] = kept;
 		any = any || kept > 0;
@@ -326,8 +328,7 @@ static void got_addresses(struct direction *d, int family, const struct dc_looku
 	if (r->status != DC_LOOKUP_OK)
 		return;
 	for (uint8_t i = 0; i < r->addrs_n && i < DC_LOOKUP_ADDRS_MAX; i++)
-		if (ip_is_v4(&r->addrs[i]) == (family == ADDR_A))
-			d->addrs[family][d->addrs_n[family]++] = r->addrs[i];
+		d->addrs[family][d->addrs_n[family]++] = r->addrs[i];
 }
 
 /* The zone's servers, or the next shorter name. A top-level domain is nobody's DC. */
