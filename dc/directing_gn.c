@@ -92,8 +92,9 @@ static bool in_relay_policy(const struct dc *dc, const char *name)
 	return false;
 }
 
-/* Drop what may not be reached. False: nothing is left. */
-/* An AAAA of a mapped address is no IPv6 host, and not "no address" either: it is refused. */
+/* Drop what may not be reached, also an AAAA of a mapped address, which is no IPv6 host. False:
+ * nothing is left.
+ */
 static bool filter(struct direction *d)
 {
 	bool any = false;
