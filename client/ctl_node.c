@@ -304,7 +304,7 @@ static json_t *cmd_stats(void *ctx, const json_t *args, uint64_t id)
 struct why {
 	json_t *steps;
 	double offset; /* real time - now, in s */
-	char last[NODE_WHY_TEXT_MAX];
+	char last[4 * NODE_WHY_TEXT_MAX];
 };
 
 static bool why_each(void *arg, uint64_t at_ns, const char *text)

@@ -33,6 +33,18 @@ def _mappings(space, topo):
     return sorted(found, key=lambda m: (m[4] in seen_by, m), reverse=True)
 
 
+def _forget_unanswered(space):
+    """End the UDP entries that nothing ever came back to: they are no mappings that anybody uses,
+    but would give the next packet to the same peer the port of the old class."""
+    out = ns.run(space, ["conntrack", "-L", "-p", "udp"]).stdout
+    for line in out.splitlines():
+        m = _ENTRY.search(line)
+        if m and "[UNREPLIED]" in line:
+            _left, src, dst, sport, dport = m.groups()[:5]
+            ns.run(space, ["conntrack", "-D", "-p", "udp", "-s", src, "-d", dst,
+                           "--sport", sport, "--dport", dport], check=False)
+
+
 def _elements(items):
     return "elements = { " + ", ".join(items) + " }" if items else ""
 
@@ -143,6 +155,8 @@ def apply(lab, topo, name, nat, keep=True):
     if pub:
         text += _rules(nat, pub, taken)
     ns.run(space, ["nft", "-f", "-"], stdin=text + _rules6(nat))
+    if taken:
+        _forget_unanswered(space)
     lab.data.setdefault("nat", {})[name] = nat
 
 
