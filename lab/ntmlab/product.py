@@ -51,9 +51,11 @@ def _write_config(lab, name, kind, conf):
 
 
 def _rs_join(lab, topo, name):
-    """The join string of an RS whose DC is another appliance; kept, as an operator would."""
+    """The join string of an RS whose DC is another appliance; kept, as an operator would. None for
+    an RS that no DC of the topology has: it runs, and waits for one."""
     t = topo.appliances[name]
-    if t["roles"] != ["rs"]:
+    if t["roles"] != ["rs"] or not any("dc" in a["roles"] and a["dc"] == t["dc"]
+                                       for a in topo.appliances.values()):
         return None
     path = lab.path("nodes", name, "rs.join")
     if not os.path.exists(path):
