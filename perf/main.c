@@ -44,6 +44,12 @@ static long huge_free_mb(void)
 	return 2 * n;
 }
 
+/* The EAL makes its folder under /run/dpdk even where it keeps nothing in it. */
+static void folder_remove(void)
+{
+	(void)rmdir(rte_eal_get_runtime_dir());
+}
+
 /* One lcore, on the last CPU: interrupts and other people's work like the first. */
 static int eal_start(void)
 {
@@ -51,16 +57,20 @@ static int eal_start(void)
 	char pci[] = "--no-pci", telemetry[] = "--no-telemetry", level[] = "--log-level=error";
 	char huge[] = "--in-memory", no_huge[] = "--no-huge", no_conf[] = "--no-shconf";
 	bool has_huge = huge_free_mb() >= HUGE_MB_WANTED;
-	char *argv[] = {prog,	l, core, m, mb, pci, telemetry, level, has_huge ? huge : no_huge,
+	char prefix[64];
+	char *argv[] = {prog,	l,	   core,  m,	  mb,
+			pci,	telemetry, level, prefix, has_huge ? huge : no_huge,
 			no_conf};
 
 	snprintf(core, sizeof(core), "%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
 	snprintf(mb, sizeof(mb), "%d", HUGE_MB_WANTED);
 	printf("pages: %s\n", has_huge ? "2 MB" : "4 kB (no free huge pages)");
-	if (rte_eal_init(has_huge ? 9 : 10, argv) < 0) {
+	snprintf(prefix, sizeof(prefix), "--file-prefix=ntm-bench-%d", (int)getpid());
+	if (rte_eal_init(has_huge ? 10 : 11, argv) < 0) {
 		fprintf(stderr, "ntm-bench: EAL: %s\n", rte_strerror(rte_errno));
 		return -EIO;
 	}
+	atexit(folder_remove);
 	return 0;
 }
 
