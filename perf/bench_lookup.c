@@ -17,8 +17,8 @@
 
 enum {
 	BULK = 64,
-	KEYS = 1 << 20, /* asked for, drawn at random from all paths */
-	LOOKUPS = 1 << 20,
+	KEYS = (1 << 20) / BENCH_SMALLER, /* asked for, drawn at random from all paths */
+	LOOKUPS = (1 << 20) / BENCH_SMALLER,
 };
 
 struct lookup {
@@ -110,7 +110,7 @@ static int lookup_up(void **state, uint32_t paths, bool with_hash)
 
 static int up_1m(void **state)
 {
-	return lookup_up(state, 1000000, true);
+	return lookup_up(state, 1000000 / BENCH_SMALLER, true);
 }
 
 static int up_10m(void **state)

@@ -14,7 +14,13 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { PACKETS = 1 << 15, FLOWS = 256, FRAME_MAX = 1536, BULK = 32, HOST_PORT = 443 };
+enum {
+	PACKETS = (1 << 15) / BENCH_SMALLER,
+	FLOWS = 256,
+	FRAME_MAX = 1536,
+	BULK = 32,
+	HOST_PORT = 443
+};
 #define PEER_INDEX 0xabcdef0012345678ULL
 
 /* What a slice begins with: frames sealed by the node, or plain ones of the host. */

@@ -115,7 +115,7 @@ static int rs_s_up(void **state, uint32_t paths, const char *name)
 
 static int up_1m(void **state)
 {
-	return rs_s_up(state, 1000000, "rs_s_1m");
+	return rs_s_up(state, 1000000 / BENCH_SMALLER, "rs_s_1m");
 }
 
 static int up_10m(void **state)

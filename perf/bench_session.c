@@ -12,7 +12,7 @@
 
 #include <rte_common.h>
 
-enum { PACKETS = 256, ROOM = 1536, OPS = 1 << 14 };
+enum { PACKETS = 256, ROOM = 1536, OPS = (1 << 14) / BENCH_SMALLER };
 
 struct session_bench {
 	struct session_pool *pool;

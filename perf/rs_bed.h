@@ -10,12 +10,13 @@
 #include "appliance/iface.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
+#include "perf/bench.h"
 
 #include <rte_ring.h>
 
 enum {
-	BED_PACKETS = 1 << 18, /* 256 k */
-	BED_FRAME_MAX = 128,   /* bytes of a frame that are put back */
+	BED_PACKETS = (1 << 18) / BENCH_SMALLER, /* 256 k */
+	BED_FRAME_MAX = 128,			 /* bytes of a frame that are put back */
 };
 
 struct rs_bed {
