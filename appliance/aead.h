@@ -4,10 +4,12 @@
 
 /* Packet protection of the data path on Intel's IPsec-MB: AES-GCM by its direct functions, one
  * packet at a time (their inner loops fill the machine by themselves); ChaCha20-Poly1305 and the CBC
- * suites by its burst interface, several packets in flight.
+ * suites by its burst interface, several packets in flight. A CPU without AES-NI, for which IPsec-MB
+ * has nothing, gets OpenSSL.
  *
- * One engine per thread; nothing allocates after aead_create(). The instruction set is chosen there,
- * by CPU or as asked, and told by aead_isa(). Every variant gives the same bytes (test_aead).
+ * One engine per thread. The instruction set is chosen in aead_create(), by CPU or as asked, and told
+ * by aead_isa(). Every variant gives the same bytes (test_aead); the expanded keys of one are no use
+ * to another. IPsec-MB allocates nothing after creation; OpenSSL may within its contexts.
  */
 #include "common/keys.h"
 #include "common/wire.h"
@@ -16,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* AEAD_NOAESNI is OpenSSL, the others are variants of IPsec-MB. */
 enum aead_isa { AEAD_BEST, AEAD_NOAESNI, AEAD_SSE, AEAD_AVX, AEAD_AVX2, AEAD_AVX512, AEAD_ISAS };
 
 enum {
@@ -41,7 +44,10 @@ struct aead *aead_create(enum aead_isa isa);
 void aead_destroy(struct aead *a);
 enum aead_isa aead_isa(const struct aead *a); /* never AEAD_BEST */
 const char *aead_isa_name(enum aead_isa isa);
-const char *aead_version(void);
+extern const char *const aead_isa_words[]; /* the names by number, NULL at the end */
+/* Who computes: "IPsec-MB" or "OpenSSL", and which release of it. */
+const char *aead_library(const struct aead *a);
+const char *aead_version(const struct aead *a);
 
 /* Expand the keys of one direction for its one use: opening (is_rx) or sealing. */
 void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t out[AEAD_KEY_BYTES]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/config.h"
+#include "appliance/aead.h"
 #include "appliance/worker.h"
 
 #include <errno.h>
@@ -159,6 +160,9 @@ const struct conf_row config_rows[] = {
 		 "paths bound here"),
 	CONF_U32("rs.bindings", struct config, rs.bindings, 16, 1 << 24, "16384", RESTART,
 		 "general hosts of all nodes"),
+	CONF_ENUM("rs.aead", struct config, rs.aead, aead_isa_words, "best", RESTART,
+		  "who protects packets of RS-N: best is the fastest variant of IPsec-MB that the "
+		  "CPU has, OpenSSL without AES-NI; noaesni is OpenSSL in any case"),
 	CONF_MAPS("rs.pools", struct config, rs.pools, rs.n_pools, pool_rows, RESTART,
 		  "public addresses of RS-N; none: no general hosts"),
 	CONF_LIST(PREFIX, "rs.inner", struct config, rs.inner, rs.n_inner, "", RESTART,
@@ -184,6 +188,12 @@ const struct conf_row config_rows[] = {
 		      CONF_SEC(86400), "4m", RESTART, "of one that is opening or closing"),
 	CONF_DURATION("rs.nat.icmp", struct config, rs.nat.icmp_ns, CONF_SEC(1), CONF_SEC(86400),
 		      "60s", RESTART, "idle time of an ICMP mapping (RFC 5508 REQ-2)"),
+	CONF_U32("rs.frag.datagrams", struct config, rs.frag.datagrams, 8, 1 << 20, "256", RESTART,
+		 "datagrams in pieces that a worker puts together at once, per direction"),
+	CONF_U32("rs.frag.pieces", struct config, rs.frag.pieces, 8, 1 << 22, "1024", RESTART,
+		 "pieces it holds for them; each is a packet buffer"),
+	CONF_DURATION("rs.frag.wait", struct config, rs.frag.wait_ns, CONF_MS(10), CONF_SEC(120),
+		      "2s", RESTART, "how long a datagram may take from its first piece to its last"),
 
 	CONF_STRING("dc.zone", struct config, dc.zone, "", RESTART,
 		    "DNS zone whose nodes this DC knows; needed for the role"),

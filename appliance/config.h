@@ -114,6 +114,7 @@ struct config {
 		uint32_t n_dc;
 		struct endpoint dc[RS_DC_ENDPOINTS_MAX];
 		uint32_t legs, paths, bindings;
+		uint32_t aead; /* enum aead_isa */
 		uint32_t n_pools;
 		struct config_pool pools[CONFIG_POOLS_MAX];
 		uint32_t n_inner;
@@ -124,6 +125,10 @@ struct config {
 			bool hairpin;
 			uint64_t udp_ns, tcp_open_ns, tcp_half_ns, icmp_ns;
 		} nat;
+		struct {
+			uint32_t datagrams, pieces; /* per worker and direction */
+			uint64_t wait_ns;
+		} frag;
 	} rs;
 
 	struct {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/leg_table.h"
 
-#include "appliance/aead.h"
 #include "appliance/table_mem.h"
 
 #include <rte_rcu_qsbr.h>
@@ -93,6 +92,7 @@ static int arrays_create(struct leg_table *t)
 struct leg_table *leg_table_create(const struct leg_table_config *cfg)
 {
 	struct leg_table *t;
+	int err = ENOMEM;
 
 	if (cfg->legs_max == 0 || cfg->legs_max > RS_LEGS_LIMIT || cfg->keys_max < cfg->legs_max) {
 		errno = EINVAL;
@@ -107,14 +107,18 @@ struct leg_table *leg_table_create(const struct leg_table_config *cfg)
 	t->windows_max = cfg->keys_max + cfg->keys_max / 2;
 	t->subscriber_gone = cfg->subscriber_gone;
 	t->ctx = cfg->ctx;
-	t->aead = aead_create(AEAD_BEST);
-	if (t->aead == NULL || arrays_create(t) < 0 || pools_create(t, cfg->qsbr) < 0)
+	t->aead = aead_create(cfg->aead);
+	if (t->aead == NULL) {
+		err = errno;
+		goto err_destroy;
+	}
+	if (arrays_create(t) < 0 || pools_create(t, cfg->qsbr) < 0)
 		goto err_destroy;
 	return t;
 
 err_destroy:
 	leg_table_destroy(t);
-	errno = ENOMEM;
+	errno = err;
 	return NULL;
 }
 

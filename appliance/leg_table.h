@@ -12,6 +12,7 @@
  * Memory per leg with one epoch held: 64 leg + 32 way + 64 subscriber + 64 key line + 2,048
  * expanded keys + 264 replay window = 2,536 bytes.
  */
+#include "appliance/aead.h"
 #include "appliance/idx_pool.h"
 #include "appliance/nat_pool.h"
 #include "appliance/rs_dp.h"
@@ -24,7 +25,6 @@
 
 struct rte_rcu_qsbr;
 struct rte_ring;
-struct aead;
 
 typedef void (*leg_subscriber_gone)(void *ctx, uint32_t subscriber);
 
@@ -144,6 +144,7 @@ struct leg_table {
 
 struct leg_table_config {
 	uint32_t legs_max, keys_max;
+	enum aead_isa aead; /* whose expanded keys the workers take */
 	struct rte_rcu_qsbr *qsbr;
 	/* A subscriber lost its last leg: have its owner purge the NAT, then call
 	 * leg_table_subscriber_free().

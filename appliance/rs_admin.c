@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What the RS has to say over the control socket. */
+#include "appliance/aead.h"
 #include "appliance/rs_shell_impl.h"
 
 #include <inttypes.h>
@@ -18,9 +19,13 @@ static void add_status(void *ctx, json_t *status)
 			      (int)rs_dp_leg_count(s->dp), "paths", (int)rs_dp_path_count(s->dp),
 			      "registered", s->control != NULL && rs_control_has_dc(s->control),
 			      "draining", s->is_draining);
+	const struct aead *a = s->dp->workers[0].aead;
 	bool empty = s->control == NULL ||
 		     rs_control_legs(s->control) + rs_control_paths(s->control) == 0;
 
+	json_object_set_new(o, "aead",
+			    json_sprintf("%s %s, %s", aead_library(a), aead_version(a),
+					 aead_isa_name(aead_isa(a))));
 	json_object_set_new(status, "rs", o);
 	if (s->is_draining)
 		json_object_set_new(status, "state", json_string(empty ? "drained" : "draining"));

@@ -65,7 +65,7 @@ static int worker_create(struct rs_dp *dp, const struct rs_dp_config *cfg, uint1
 		if (w->events[c] == NULL)
 			return -ENOMEM;
 	}
-	w->aead = aead_create(AEAD_BEST);
+	w->aead = aead_create(cfg->aead);
 	if (w->aead == NULL)
 		return -errno;
 	return cfg->nat.n_ranges > 0 ? nat_part_create(dp, cfg, w) : 0;
@@ -109,6 +109,7 @@ static int tables_create(struct rs_dp *dp, const struct rs_dp_config *cfg)
 	struct leg_table_config legs = {
 		.legs_max = cfg->legs_max,
 		.keys_max = cfg->keys_max ? cfg->keys_max : 2 * cfg->legs_max,
+		.aead = cfg->aead,
 		.qsbr = cfg->qsbr,
 		.subscriber_gone = subscriber_gone,
 		.ctx = dp,

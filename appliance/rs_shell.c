@@ -318,6 +318,10 @@ static struct rs_dp *make_data_path(struct rs_shell *s, const struct config *c)
 	dc->paths_max = c->rs.paths;
 	dc->legs_max = c->rs.legs;
 	dc->bindings_max = c->rs.bindings;
+	dc->aead = (enum aead_isa)c->rs.aead;
+	dc->frag.datagrams = c->rs.frag.datagrams;
+	dc->frag.pieces = c->rs.frag.pieces;
+	dc->frag.wait_ns = c->rs.frag.wait_ns;
 	dc->qsbr = s->app->rcu.qsbr;
 	dc->rng = &s->rng;
 	dc->key_soft_packets = (uint32_t)RTE_MIN(c->limits.rekey_after_packets, UINT32_MAX);
@@ -332,6 +336,7 @@ int rs_shell_create(struct app *app)
 {
 	const struct config *c = atomic_load_explicit(&app->config, memory_order_acquire);
 	struct rs_shell *s = calloc(1, sizeof(*s));
+	const struct aead *a;
 
 	if (s == NULL)
 		return -ENOMEM;
@@ -341,13 +346,21 @@ int rs_shell_create(struct app *app)
 	rng_init_system(&s->rng);
 	s->dp = make_data_path(s, c);
 	if (s->dp == NULL) {
-		LOG(ERR, "tables of the RS (rs.paths, rs.legs, rs.nat): %s", strerror(errno));
+		if (errno == ENOTSUP)
+			LOG(ERR, "rs.aead: this CPU has no %s", aead_isa_words[c->rs.aead]);
+		else
+			LOG(ERR, "tables of the RS (rs.paths, rs.legs, rs.nat): %s",
+			    strerror(errno));
 		return -errno;
 	}
+	a = s->dp->workers[0].aead;
+	if (c->rs.aead == AEAD_BEST && aead_isa(a) == AEAD_NOAESNI)
+		LOG(WARN, "this CPU has no AES-NI: packets of RS-N go through %s, far slower",
+		    aead_library(a));
 	LOG(INFO,
-	    "data path aead=IPsec-MB version=%s isa=%s paths=%u legs=%u bindings=%u flows=%u pools=%u",
-	    aead_version(), aead_isa_name(aead_isa(s->dp->workers[0].aead)), c->rs.paths,
-	    c->rs.legs, c->rs.bindings, c->rs.n_pools > 0 ? c->rs.nat.flows : 0, c->rs.n_pools);
+	    "data path aead=%s version=%s isa=%s paths=%u legs=%u bindings=%u flows=%u pools=%u",
+	    aead_library(a), aead_version(a), aead_isa_name(aead_isa(a)), c->rs.paths, c->rs.legs,
+	    c->rs.bindings, c->rs.n_pools > 0 ? c->rs.nat.flows : 0, c->rs.n_pools);
 	return 0;
 }
 

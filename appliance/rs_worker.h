@@ -55,8 +55,6 @@ struct path_count {
 /* Rings from one worker to control, most important first. */
 enum rs_event_class { RS_CLASS_SEALED, RS_CLASS_HINT, RS_CLASS_STRANGER, RS_CLASSES };
 
-struct aead;
-
 /* First parts (types 1 and 2) that wait for their second or the reverse; by owning worker. */
 enum { RS_PARTS = 256, RS_PART_WAYS = 4, RS_PART_NS = 200000000 };
 
@@ -107,6 +105,7 @@ struct rs_dp_config {
 	struct rte_rcu_qsbr *qsbr; /* NULL: control and workers are one thread (tests) */
 	struct rng *rng;
 	uint32_t key_soft_packets, key_hard_packets; /* 0: KEY_SOFT_PACKETS, KEY_HARD_PACKETS */
+	enum aead_isa aead;
 	struct nat_config nat;	 /* n_ranges 0: no NAT, RS-S alone; zero times: defaults */
 	struct frag_config frag; /* zero: defaults */
 	/* Destinations: these networks are served though not global unicast; these never are. */
