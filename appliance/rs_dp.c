@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 _Static_assert(sizeof(struct path_ctl) == 32, "two paths' notes to a cache line");
 _Static_assert(sizeof(struct path_count) == 32, "two paths' counters to a cache line");
@@ -177,9 +178,10 @@ struct rs_dp *rs_dp_create(const struct rs_dp_config *config)
 	memcpy(dp->refused, cfg->refused, sizeof(dp->refused));
 	dp->n_inner = cfg->n_inner;
 	dp->n_refused = cfg->n_refused;
-	dp->workers = calloc(cfg->n_workers, sizeof(*dp->workers));
+	dp->workers = aligned_alloc(RTE_CACHE_LINE_SIZE, cfg->n_workers * sizeof(*dp->workers));
 	if (dp->workers == NULL)
 		goto err_destroy;
+	memset(dp->workers, 0, cfg->n_workers * sizeof(*dp->workers));
 	ret = tables_create(dp, cfg);
 	for (uint16_t i = 0; ret == 0 && i < cfg->n_workers; i++)
 		ret = worker_create(dp, cfg, i);

@@ -84,7 +84,7 @@ struct rs_worker {
 	uint64_t hint_next_ns; /* RS_EV_ICMP_ERROR may go up again */
 	uint64_t icmp_ms;      /* errors made in this millisecond */
 	unsigned int icmp_n;
-};
+} __rte_cache_aligned; /* no line of two workers */
 
 enum {
 	RS_SCRATCH_HEADROOM = 128,

@@ -53,9 +53,13 @@ struct worker {
 	const struct fib *fib;
 	const struct local_table *local;
 
-	struct mailbox mailbox; /* in; any thread puts */
-	struct port_burst *out; /* by place in ports[]: frames that tx_stage collects */
-	uint32_t wake_peers;	/* bit per worker that got a steered packet in this pass */
+	/* In; any thread puts. On lines of its own: who steers to this worker reads them, and what
+	 * stands around them is written at each pass.
+	 */
+	struct mailbox mailbox __rte_cache_aligned;
+	struct port_burst *out
+		__rte_cache_aligned; /* by place in ports[]: what tx_stage collects */
+	uint32_t wake_peers;	     /* bit per worker that got a steered packet in this pass */
 	struct lcore_stats stats;
 	struct lanes lanes;
 } __rte_cache_aligned;

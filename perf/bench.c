@@ -187,18 +187,25 @@ static const struct samples *samples_of(const struct bench_group *g, const struc
 	abort();
 }
 
-/* Cycles of the floor: in one round, or the best of each part with round = -1. */
+/* Cycles of a case: in one round, or the best with round = -1. */
+static double cycles_of(const struct bench_group *g, const struct samples *s, const char *name,
+			int round, unsigned int rounds)
+{
+	const struct samples *of = samples_of(g, s, name);
+
+	return round < 0 ? quantile(of->cycles, rounds, 0) : of->cycles[round];
+}
+
 static double floor_of(const struct bench_group *g, const struct bench_case *c,
 		       const struct samples *s, int round, unsigned int rounds)
 {
 	double sum = 0;
 
-	for (int i = 0; i < BENCH_FLOOR_MAX && c->floor[i].of != NULL; i++) {
-		const struct samples *f = samples_of(g, s, c->floor[i].of);
-
-		sum += c->floor[i].times *
-		       (round < 0 ? quantile(f->cycles, rounds, 0) : f->cycles[round]);
-	}
+	for (int i = 0; i < BENCH_FLOOR_MAX && c->floor[i].of != NULL; i++)
+		sum += c->floor[i].times * cycles_of(g, s, c->floor[i].of, round, rounds);
+	if (c->scale_by != NULL)
+		sum *= cycles_of(g, s, c->scale_by, round, rounds) /
+		       cycles_of(g, s, c->scale_over, round, rounds);
 	return sum;
 }
 

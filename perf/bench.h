@@ -41,6 +41,10 @@ struct bench_case {
 	void (*before)(void *state);		  /* not timed, before each slice; may be NULL */
 	void (*run)(void *state, uint64_t n_ops); /* timed */
 	struct bench_part floor[BENCH_FLOOR_MAX];
+	/* NULL, or cases by whose quotient (cycles of the first over those of the second) the floor
+	 * is multiplied: what two lcores at once gain over one, say.
+	 */
+	const char *scale_by, *scale_over;
 };
 
 struct bench_group {

@@ -13,5 +13,6 @@ extern const struct bench_group bench_dns;			   /* bench_dns.c */
 extern const struct bench_group bench_rs_s_1m, bench_rs_s_10m;	   /* bench_rs_s.c */
 extern const struct bench_group bench_rs_n_64, bench_rs_n_512;	   /* bench_rs_n.c */
 extern const struct bench_group bench_rs_n_1400;
+extern const struct bench_group bench_scale; /* bench_scale.c */
 
 #endif

@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "perf/groups.h"
 
+#include <rte_common.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -18,7 +19,7 @@
 static const struct bench_group *const groups[] = {
 	&bench_aead,	  &bench_session,    &bench_control,   &bench_dns,
 	&bench_lookup_1m, &bench_lookup_10m, &bench_rs_s_1m,   &bench_rs_s_10m,
-	&bench_rs_n_64,	  &bench_rs_n_512,   &bench_rs_n_1400,
+	&bench_rs_n_64,	  &bench_rs_n_512,   &bench_rs_n_1400, &bench_scale,
 };
 
 enum { ROUNDS_MIN = 7, ROUNDS_DEFAULT = 11, HUGE_MB_WANTED = 1400 };
@@ -50,19 +51,24 @@ static void folder_remove(void)
 	(void)rmdir(rte_eal_get_runtime_dir());
 }
 
-/* One lcore, on the last CPU: interrupts and other people's work like the first. */
+/* The main lcore on the last CPU: interrupts and other people's work like the first. A second one
+ * beside it, asleep but in the cases that are about two.
+ */
 static int eal_start(void)
 {
-	char core[32], prog[] = "ntm-bench", l[] = "-l", m[] = "-m", mb[16];
+	char cores[64], main_core[48], prog[] = "ntm-bench", m[] = "-m", mb[16];
 	char pci[] = "--no-pci", telemetry[] = "--no-telemetry", level[] = "--log-level=error";
 	char huge[] = "--in-memory", no_huge[] = "--no-huge", no_conf[] = "--no-shconf";
 	bool has_huge = huge_free_mb() >= HUGE_MB_WANTED;
 	char prefix[64];
-	char *argv[] = {prog,	l,	   core,  m,	  mb,
-			pci,	telemetry, level, prefix, has_huge ? huge : no_huge,
+	char *argv[] = {prog,	cores,	   main_core, m,      mb,
+			pci,	telemetry, level,     prefix, has_huge ? huge : no_huge,
 			no_conf};
+	long last = sysconf(_SC_NPROCESSORS_ONLN) - 1;
 
-	snprintf(core, sizeof(core), "%ld", sysconf(_SC_NPROCESSORS_ONLN) - 1);
+	snprintf(cores, sizeof(cores), last > 0 ? "-l%ld,%ld" : "-l%ld", RTE_MAX(last - 1, 0L),
+		 last);
+	snprintf(main_core, sizeof(main_core), "--main-lcore=%ld", last);
 	snprintf(mb, sizeof(mb), "%d", HUGE_MB_WANTED);
 	printf("pages: %s\n", has_huge ? "2 MB" : "4 kB (no free huge pages)");
 	snprintf(prefix, sizeof(prefix), "--file-prefix=ntm-bench-%d", (int)getpid());

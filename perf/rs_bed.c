@@ -39,55 +39,72 @@ static int routes_up(struct rs_bed *b)
 	return b->fib == NULL || b->local == NULL ? -ENOMEM : 0;
 }
 
+static int rings_up(struct rs_bed *b, const char *name)
+{
+	char text[32];
+
+	for (uint16_t q = 0; q < b->n_workers; q++) {
+		snprintf(text, sizeof(text), "%s_in%u", name, q);
+		b->queue_in[q] = rte_ring_create(text, RING_SIZE, SOCKET_ID_ANY,
+						 RING_F_SP_ENQ | RING_F_SC_DEQ);
+		snprintf(text, sizeof(text), "%s_out%u", name, q);
+		b->queue_out[q] = rte_ring_create(text, RING_SIZE, SOCKET_ID_ANY,
+						  RING_F_SP_ENQ | RING_F_SC_DEQ);
+		if (b->queue_in[q] == NULL || b->queue_out[q] == NULL)
+			return -ENOMEM;
+	}
+	b->in = b->queue_in[0];
+	b->out = b->queue_out[0];
+	return 0;
+}
+
 static int port_up(struct rs_bed *b, const char *name)
 {
-	char in[24], out[24];
 	struct rte_eth_conf conf = {.txmode = {.mq_mode = RTE_ETH_MQ_TX_NONE}};
-	int port, ret;
+	int port, ret = rings_up(b, name);
 
-	snprintf(in, sizeof(in), "%s_in", name);
-	snprintf(out, sizeof(out), "%s_out", name);
-	b->in = rte_ring_create(in, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	b->out = rte_ring_create(out, RING_SIZE, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (b->in == NULL || b->out == NULL)
-		return -ENOMEM;
-	port = rte_eth_from_rings(name, &b->in, 1, &b->out, 1, 0);
+	if (ret < 0)
+		return ret;
+	port = rte_eth_from_rings(name, b->queue_in, b->n_workers, b->queue_out, b->n_workers, 0);
 	if (port < 0)
 		return -ENODEV;
 	b->port = (uint16_t)port;
-	ret = rte_eth_dev_configure(b->port, 1, 1, &conf);
-	if (ret == 0)
-		ret = rte_eth_rx_queue_setup(b->port, 0, 1024, SOCKET_ID_ANY, NULL, b->pool);
-	if (ret == 0)
-		ret = rte_eth_tx_queue_setup(b->port, 0, 1024, SOCKET_ID_ANY, NULL);
+	ret = rte_eth_dev_configure(b->port, b->n_workers, b->n_workers, &conf);
+	for (uint16_t q = 0; q < b->n_workers && ret == 0; q++) {
+		ret = rte_eth_rx_queue_setup(b->port, q, 1024, SOCKET_ID_ANY, NULL, b->pool);
+		if (ret == 0)
+			ret = rte_eth_tx_queue_setup(b->port, q, 1024, SOCKET_ID_ANY, NULL);
+	}
 	return ret == 0 ? rte_eth_dev_start(b->port) : ret;
 }
 
-static int worker_up(struct rs_bed *b, const char *name)
+static int worker_up(struct rs_bed *b, const char *name, uint16_t id)
 {
 	struct worker *w = rte_zmalloc(NULL, sizeof(*w), RTE_CACHE_LINE_SIZE);
+	struct rs_bed *shared = b->first != NULL ? b->first : b;
 
 	b->w = w;
 	if (w == NULL)
 		return -ENOMEM;
-	w->n_workers = 1;
-	w->ifaces = &b->iface;
+	w->id = id;
+	w->n_workers = shared->n_workers;
+	w->ifaces = &shared->iface;
 	w->n_ifaces = 1;
 	w->n_ports = 1;
 	w->ports[0] = b->port;
-	w->nexthops = b->nexthops;
+	w->nexthops = shared->nexthops;
 	w->n_nexthops = 2;
 	w->ntm_port = OWN_PORT - 1;
 	w->alt_port = 443;
 	w->base_port = OWN_PORT;
 	w->has_rs = true;
 	w->pool = b->pool;
-	w->rs = rs_dp_worker(b->dp, 0);
+	w->rs = rs_dp_worker(b->dp, id);
 	w->now = 1000000000;
-	w->fib = b->fib;
-	w->local = b->local;
-	w->out = calloc(1, sizeof(*w->out));
-	w->peers[0] = &w->mailbox;
+	w->fib = shared->fib;
+	w->local = shared->local;
+	w->out = rte_zmalloc(NULL, sizeof(*w->out), RTE_CACHE_LINE_SIZE);
+	w->peers[id] = &w->mailbox;
 	return w->out == NULL ? -ENOMEM : mailbox_init(&w->mailbox, name, 256);
 }
 
@@ -96,13 +113,13 @@ static int packets_up(struct rs_bed *b)
 {
 	struct rng rng;
 
-	b->pkt = calloc(BED_PACKETS, sizeof(*b->pkt));
-	b->frame = calloc(BED_PACKETS, sizeof(*b->frame));
+	b->pkt = calloc(b->n_packets, sizeof(*b->pkt));
+	b->frame = calloc(b->n_packets, sizeof(*b->frame));
 	if (b->pkt == NULL || b->frame == NULL ||
-	    rte_pktmbuf_alloc_bulk(b->pool, b->pkt, BED_PACKETS) != 0)
+	    rte_pktmbuf_alloc_bulk(b->pool, b->pkt, b->n_packets) != 0)
 		return -ENOMEM;
 	rng_init_seeded(&rng, 5);
-	for (uint32_t i = BED_PACKETS - 1; i > 0; i--) {
+	for (uint32_t i = b->n_packets - 1; i > 0; i--) {
 		uint32_t j = (uint32_t)rng_below(&rng, i + 1);
 		struct rte_mbuf *m = b->pkt[i];
 
@@ -112,27 +129,96 @@ static int packets_up(struct rs_bed *b)
 	return 0;
 }
 
-int rs_bed_up(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg)
+static struct rte_mempool *pool_up(const char *name, uint32_t packets)
 {
-	struct endpoint own = {.ip = ip_of("192.0.2.1"), .port = OWN_PORT};
-	int ret;
+	return rte_pktmbuf_pool_create(name, packets + 511, 256, sizeof(struct pkt_meta),
+				       MBUF_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+}
+
+int rs_bed_up_with(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg,
+		   uint32_t packets)
+{
+	struct endpoint own = {.ip = ip_of("192.0.2.1")};
+	int ret = 0;
 
 	memset(b, 0, sizeof(*b));
-	b->pool = rte_pktmbuf_pool_create(name, BED_PACKETS + 511, 256, sizeof(struct pkt_meta),
-					  MBUF_ROOM + RTE_PKTMBUF_HEADROOM, SOCKET_ID_ANY);
+	if (cfg->n_workers > BED_WORKERS_MAX || packets > BED_PACKETS)
+		return -EINVAL;
+	b->n_packets = packets;
+	b->n_workers = cfg->n_workers;
+	b->pool = pool_up(name, packets);
 	if (b->pool == NULL)
 		return -ENOMEM;
 	b->dp = rs_dp_create(cfg);
 	if (b->dp == NULL)
 		return -errno;
-	ret = rs_dp_local_add(b->dp, &own, 0);
+	for (uint16_t i = 0; i < cfg->n_workers && ret >= 0; i++) {
+		own.port = (uint16_t)(OWN_PORT + i);
+		ret = rs_dp_local_add(b->dp, &own, i);
+	}
 	if (ret >= 0)
 		ret = port_up(b, name);
 	if (ret == 0)
 		ret = routes_up(b);
 	if (ret == 0)
-		ret = worker_up(b, name);
+		ret = worker_up(b, name, 0);
 	return ret == 0 ? packets_up(b) : ret;
+}
+
+int rs_bed_up(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg)
+{
+	return rs_bed_up_with(b, name, cfg, BED_PACKETS);
+}
+
+int rs_bed_beside(struct rs_bed *b, const char *name, struct rs_bed *first)
+{
+	int ret;
+
+	memset(b, 0, sizeof(*b));
+	b->first = first;
+	b->n_packets = first->n_packets;
+	b->dp = first->dp;
+	b->port = first->port;
+	b->iface = first->iface;
+	b->in = first->queue_in[1];
+	b->out = first->queue_out[1];
+	b->pool = pool_up(name, b->n_packets);
+	if (b->pool == NULL)
+		return -ENOMEM;
+	ret = worker_up(b, name, 1);
+	if (ret < 0)
+		return ret;
+	first->w->peers[1] = &b->w->mailbox;
+	b->w->peers[0] = &first->w->mailbox;
+	return packets_up(b);
+}
+
+static void worker_down(struct rs_bed *b)
+{
+	if (b->w == NULL)
+		return;
+	mailbox_fini(&b->w->mailbox);
+	rte_free(b->w->out);
+	rte_free(b->w);
+}
+
+/* What only the first has. */
+static void shared_down(struct rs_bed *b)
+{
+	if (b->w != NULL) {
+		rte_eth_dev_stop(b->port);
+		rte_eth_dev_close(b->port);
+	}
+	for (uint16_t q = 0; q < b->n_workers; q++) {
+		rte_ring_free(b->queue_in[q]);
+		rte_ring_free(b->queue_out[q]);
+	}
+	if (b->dp != NULL)
+		rs_dp_destroy(b->dp);
+	if (b->fib != NULL)
+		fib_destroy(b->fib);
+	if (b->local != NULL)
+		local_destroy(b->local);
 }
 
 void rs_bed_down(struct rs_bed *b)
@@ -141,21 +227,9 @@ void rs_bed_down(struct rs_bed *b)
 		rte_ring_reset(b->in);
 	if (b->out != NULL)
 		rte_ring_reset(b->out);
-	if (b->w != NULL) {
-		rte_eth_dev_stop(b->port);
-		rte_eth_dev_close(b->port);
-		mailbox_fini(&b->w->mailbox);
-		free(b->w->out);
-		rte_free(b->w);
-	}
-	rte_ring_free(b->in);
-	rte_ring_free(b->out);
-	if (b->dp != NULL)
-		rs_dp_destroy(b->dp);
-	if (b->fib != NULL)
-		fib_destroy(b->fib);
-	if (b->local != NULL)
-		local_destroy(b->local);
+	if (b->first == NULL)
+		shared_down(b);
+	worker_down(b);
 	rte_mempool_free(b->pool);
 	free(b->pkt);
 	free(b->frame);
@@ -186,7 +260,7 @@ void rs_bed_frame(struct rs_bed *b, uint32_t i, const struct endpoint *src, cons
 	store_be16(p + 12, RTE_ETHER_TYPE_IPV4);
 	outer_write(p + eth + IP4_HDR_LEN, (uint16_t)(UDP_HDR_LEN + len), &o);
 	store_be16(p + eth + IP4_HDR_LEN, src->port);
-	store_be16(p + eth + IP4_HDR_LEN + 2, OWN_PORT);
+	store_be16(p + eth + IP4_HDR_LEN + 2, (uint16_t)(OWN_PORT + b->w->id));
 	store_be16(p + eth + IP4_HDR_LEN + 4, (uint16_t)(UDP_HDR_LEN + len));
 	store_be16(p + eth + IP4_HDR_LEN + 6, 0);
 	memcpy(p + head, ntm, len);
@@ -234,14 +308,14 @@ void rs_bed_run_io(struct rs_bed *b, uint32_t n)
 	uint64_t sum = 0;
 	uint16_t got;
 
-	while ((got = rte_eth_rx_burst(b->port, 0, m, BURST_MAX)) > 0) {
+	while ((got = rte_eth_rx_burst(b->port, b->w->id, m, BURST_MAX)) > 0) {
 		for (uint16_t i = 0; i < got; i++)
 			for (int line = 0; line < TOUCH; line += RTE_CACHE_LINE_SIZE)
 				rte_prefetch0(rte_pktmbuf_mtod_offset(m[i], void *, line));
 		for (uint16_t i = 0; i < got; i++)
 			for (int line = 0; line < TOUCH; line += RTE_CACHE_LINE_SIZE)
 				sum += *rte_pktmbuf_mtod_offset(m[i], uint64_t *, line);
-		if (rte_eth_tx_burst(b->port, 0, m, got) != got)
+		if (rte_eth_tx_burst(b->port, b->w->id, m, got) != got)
 			abort();
 	}
 	if (sum == 1 || rte_ring_count(b->out) != n)

@@ -17,6 +17,7 @@
 enum {
 	BED_PACKETS = (1 << 18) / BENCH_SMALLER, /* 256 k */
 	BED_FRAME_MAX = 128,			 /* bytes of a frame that are put back */
+	BED_WORKERS_MAX = 2,
 };
 
 struct rs_bed {
@@ -24,6 +25,11 @@ struct rs_bed {
 	struct worker *w;
 	struct rte_mempool *pool;
 	struct rte_ring *in, *out;
+	/* The port has a queue per worker of the data path; in and out are those of this bed's. */
+	struct rte_ring *queue_in[BED_WORKERS_MAX], *queue_out[BED_WORKERS_MAX];
+	struct rs_bed *first; /* NULL, or whose tables, port and routes this one uses */
+	uint16_t n_workers;
+	uint32_t n_packets;
 	uint16_t port;
 	struct nexthop nexthops[2];
 	struct iface iface;
@@ -38,9 +44,16 @@ struct rs_bed {
  * -errno; rs_bed_down() in any case.
  */
 int rs_bed_up(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg);
+/* The same with fewer packets than BED_PACKETS. */
+int rs_bed_up_with(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg,
+		   uint32_t packets);
+/* The worker beside the first one's, with packets of its own, on the same tables; its endpoint is
+ * 192.0.2.1:4701. Taken down before the first.
+ */
+int rs_bed_beside(struct rs_bed *b, const char *name, struct rs_bed *first);
 void rs_bed_down(struct rs_bed *b);
 
-/* Make frame i out of the NTM packet of len bytes in UDP from src to the own endpoint. */
+/* Make frame i out of the NTM packet of len bytes in UDP from src to the worker's endpoint. */
 void rs_bed_frame(struct rs_bed *b, uint32_t i, const struct endpoint *src, const uint8_t *ntm,
 		  uint16_t len);
 
