@@ -2,6 +2,7 @@
 /* What the RS has to say over the control socket. */
 #include "appliance/aead.h"
 #include "appliance/rs_shell_impl.h"
+#include "common/handshake.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void add_counters(void *ctx, json_t *counters)
 {
 	const struct rs_shell *s = ctx;
 	const uint64_t *v;
-	json_t *o;
+	json_t *o, *hs;
 
 	if (s->control == NULL)
 		return;
@@ -44,6 +45,12 @@ static void add_counters(void *ctx, json_t *counters)
 	for (unsigned int i = 0; i < RS_C_COUNT; i++)
 		json_object_set_new(o, counter_names[i], json_integer((json_int_t)v[i]));
 	json_object_set_new(counters, "rs", o);
+	hs = json_object();
+	for (unsigned int i = 0; i < HS_VERDICT_COUNT; i++)
+		json_object_set_new(hs, hs_verdict_name((enum hs_verdict)i),
+				    json_integer((json_int_t)rs_control_verdicts(
+					    s->control, (enum hs_verdict)i)));
+	json_object_set_new(counters, "rs_handshake", hs);
 }
 
 static void put_endpoint(json_t *o, const char *key, const struct endpoint *e)

@@ -23,6 +23,7 @@ struct rs_control;
 #define RS_CONTROL_COUNTERS(X)                                                                     \
 	X(legs_opened,        "leg handshakes that a sealed packet proved")                        \
 	X(leg_limit,          "leg handshakes refused: too many of one association")               \
+	X(hs_stray,           "handshake answers, cookies, resets that nobody waits for")          \
 	X(leg_early,          "leg handshakes kept for a grant that is not here yet")              \
 	X(leg_early_dropped,  "such handshakes whose grant never came, or no room")                \
 	X(leg_unopened,       "control packets that did not open")                                 \
@@ -121,6 +122,8 @@ uint64_t rs_control_poll(struct rs_control *rs, uint64_t now);
 void rs_control_drain(struct rs_control *rs, bool on);
 
 const uint64_t *rs_control_counters(const struct rs_control *rs);
+/* Handshakes of legs, and answers of the DC to ours. */
+uint64_t rs_control_verdicts(const struct rs_control *rs, enum hs_verdict v);
 bool rs_control_has_dc(const struct rs_control *rs);
 uint32_t rs_control_legs(const struct rs_control *rs);
 uint32_t rs_control_paths(const struct rs_control *rs);

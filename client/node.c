@@ -173,6 +173,17 @@ static void reset(struct node *n, uint64_t id, size_t cause_len)
 	node_send_raw(n, &back, pkt, len);
 }
 
+/* Handshake 2, a cookie or a reset. */
+static void answer(struct node *n, const uint8_t *pkt, size_t len, const struct wire_fields *f)
+{
+	enum hs_verdict v = chan_handshake(n, pkt, len, f);
+
+	if (v == HS_UNEXPECTED)
+		node_count(n, NODE_HS_STRAY);
+	else
+		n->verdicts[v]++;
+}
+
 void node_input(struct node *n, uint64_t now, uint8_t link, const struct endpoint *from,
 		const uint8_t *pkt, size_t len)
 {
@@ -189,8 +200,7 @@ void node_input(struct node *n, uint64_t now, uint8_t link, const struct endpoin
 	if (wire_type_is_sealed(f.type)) {
 		reset(n, f.id, len);
 	} else if (f.type != WIRE_HANDSHAKE_1) {
-		if (chan_handshake(n, pkt, len, &f) != HS_OK)
-			node_count(n, NODE_HS_STRAY);
+		answer(n, pkt, len, &f);
 	} else if (wire_is_path_id(f.id) && path_find(n, f.id) == NULL) {
 		early_keep(n, f.id, pkt, len);
 	} else {

@@ -202,6 +202,6 @@ void node_counters(const struct node *n,
 		if (!each(arg, texts[i].name, n->counters[i], texts[i].help))
 			return;
 	for (int v = 0; v < HS_VERDICT_COUNT; v++)
-		if (!each(arg, hs_verdict_name(v), hs[v], hs_verdict_text(v)))
+		if (!each(arg, hs_verdict_name(v), hs[v] + n->verdicts[v], hs_verdict_text(v)))
 			return;
 }

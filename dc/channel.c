@@ -333,7 +333,7 @@ bool channel_handshake(struct dc *dc, uint64_t now, const struct endpoint *src, 
 	ch = dispatch_waiting(dc, &f);
 	if (ch == NULL)
 		return false;
-	assoc_input(&ch->assoc, now, pkt, len);
+	gate_count(dc, assoc_input(&ch->assoc, now, pkt, len));
 	channel_kick(ch, now);
 	return true;
 }

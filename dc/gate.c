@@ -167,6 +167,11 @@ void gate_unknown(struct dc *dc, uint64_t now, const struct endpoint *src,
 	dc->ops->send(dc->ctx, local, src, out, n);
 }
 
+void gate_count(struct dc *dc, enum hs_verdict v)
+{
+	dc->gate->verdicts[v]++;
+}
+
 uint64_t gate_verdicts(const struct dc *dc, enum hs_verdict v)
 {
 	return dc->gate->verdicts[v] + responder_counters(dc->responder)[v];

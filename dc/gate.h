@@ -26,6 +26,8 @@ void gate_unknown(struct dc *dc, uint64_t now, const struct endpoint *src,
 /* Where handshakes from this source came in; port 0 where that is not known any more. */
 struct endpoint gate_local(const struct gate *g, const struct endpoint *src);
 /* Counted by verdict: this gate's and the responder's. */
+/* An answer to a handshake of ours, by the verdict on it. */
+void gate_count(struct dc *dc, enum hs_verdict v);
 uint64_t gate_verdicts(const struct dc *dc, enum hs_verdict v);
 
 /* With ops.compute, and without. */

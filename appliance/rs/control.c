@@ -112,8 +112,11 @@ void rs_control_handshake(struct rs_control *rs, uint64_t now, uint16_t local,
 {
 	enum hs_verdict v;
 
-	if (len < WIRE_HDR_LEN || wire_type(pkt) != WIRE_HANDSHAKE_1)
-		return; /* nobody we opened to: the DC's answers come by rs_control_dc_packet() */
+	/* A leg is opened by its node; the DC's answers come by rs_control_dc_packet(). */
+	if (len < WIRE_HDR_LEN || wire_type(pkt) != WIRE_HANDSHAKE_1) {
+		rs->counters[RS_C_hs_stray]++;
+		return;
+	}
 	rs->input_local = local;
 	v = responder_input(rs->responder, now, from, pkt, len);
 	if (v == HS_UNKNOWN_ID)
@@ -247,6 +250,11 @@ void rs_control_drain(struct rs_control *rs, bool on)
 const uint64_t *rs_control_counters(const struct rs_control *rs)
 {
 	return rs->counters;
+}
+
+uint64_t rs_control_verdicts(const struct rs_control *rs, enum hs_verdict v)
+{
+	return responder_counters(rs->responder)[v] + rs->verdicts[v];
 }
 
 bool rs_control_has_dc(const struct rs_control *rs)

@@ -260,7 +260,7 @@ void rs_control_dc_packet(struct rs_control *rs, uint64_t now, const struct endp
 	case WIRE_HANDSHAKE_2:
 	case WIRE_COOKIE:
 	case WIRE_RESET:
-		assoc_input(&rs->dc.assoc, now, pkt, len);
+		rs->verdicts[assoc_input(&rs->dc.assoc, now, pkt, len)]++;
 		break;
 	default:
 		sealed(rs, now, pkt, len);

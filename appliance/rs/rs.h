@@ -175,6 +175,7 @@ struct rs_control {
 	struct msg in, out;	  /* of legs */
 	struct msg dc_in, dc_out; /* of the DC: a row may set off a leg's handshake */
 	uint64_t counters[RS_C_COUNT];
+	uint64_t verdicts[HS_VERDICT_COUNT]; /* answers of the DC */
 };
 
 #define RS_COUNT(rs, name) ((rs)->counters[RS_C_##name]++)

@@ -10,6 +10,7 @@ struct sim_pkt {
 	struct endpoint src, dst;
 	struct sim_net *from;
 	uint8_t tos;
+	bool is_caused; /* by a tap */
 	uint16_t len;
 	uint8_t data[];
 };
@@ -220,6 +221,7 @@ static void arrive(struct sim *s, struct sim_event *e)
 {
 	struct sim_iface *i = e->a;
 	struct sim_pkt *p = e->pkt;
+	uint8_t copy[SIM_PKT_MAX]; /* opened in place */
 
 	/* It may have gone or moved while the packet was on its way. */
 	if (!i->is_up || i->host->is_off ||
@@ -230,7 +232,12 @@ static void arrive(struct sim *s, struct sim_event *e)
 	}
 	trace(s, "  in", p, i->host);
 	s->delivered++;
-	i->host->input(i->host, i, &p->src, &p->dst, p->tos, p->data, p->len);
+	if (s->tap != NULL && !p->is_caused)
+		s->tap(s, false, i, &p->src, &p->dst, p->tos, p->data, p->len);
+	memcpy(copy, p->data, p->len);
+	i->host->input(i->host, i, &p->src, &p->dst, p->tos, copy, p->len);
+	if (s->tap != NULL && !p->is_caused)
+		s->tap(s, true, i, &p->src, &p->dst, p->tos, p->data, p->len);
 	sim_kick(i->host);
 }
 
@@ -296,6 +303,8 @@ void sim_send(struct sim_iface *i, uint16_t src_port, const struct endpoint *to,
 	struct sim_iface *local;
 
 	assert(len <= SIM_PKT_MAX && p != NULL);
+	if (s->sent != NULL)
+		s->sent(s, to, pkt, len);
 	p->src = (struct endpoint){.ip = ip_is_v4(&to->ip) ? i->v4 : i->v6, .port = src_port};
 	if (!i->is_up || ip_is_none(&p->src.ip)) {
 		s->vanished++;
@@ -305,6 +314,7 @@ void sim_send(struct sim_iface *i, uint16_t src_port, const struct endpoint *to,
 	p->dst = *to;
 	p->from = i->net;
 	p->tos = tos;
+	p->is_caused = s->sent != NULL;
 	p->len = (uint16_t)len;
 	memcpy(p->data, pkt, len);
 	/* Two hosts of one private network see each other. */

@@ -112,6 +112,13 @@ struct sim {
 	uint16_t next_flow;
 	uint64_t delivered, vanished;
 	bool is_traced; /* print every packet that arrives */
+	/* Called before and after a packet's own delivery, but for packets that were sent while sent
+	 * was set: a tap that hands packets to hosts sets it to see what they do, and is not asked
+	 * about that again.
+	 */
+	void (*tap)(struct sim *s, bool is_after, struct sim_iface *i, const struct endpoint *from,
+		    const struct endpoint *to, uint8_t tos, const uint8_t *pkt, size_t len);
+	void (*sent)(struct sim *s, const struct endpoint *to, const uint8_t *pkt, size_t len);
 };
 
 void sim_init(struct sim *s, uint64_t seed);

@@ -79,9 +79,16 @@ static void node_init(struct world *w, unsigned int i, uint64_t seed)
 
 struct world *world_create(uint64_t seed)
 {
+	return world_create_watched(seed, NULL);
+}
+
+struct world *world_create_watched(uint64_t seed, void (*before)(struct world *w))
+{
 	struct world *w = calloc(1, sizeof(*w));
 
 	sim_init(&w->sim, seed * 10);
+	if (before != NULL)
+		before(w);
 	nets_init(w);
 	sim_dc_init(&w->dc, &w->sim, &w->core, "20.0.0.1", "2a00::1", seed * 10 + 1);
 	sim_rs_init(&w->rs, &w->sim, &w->core, "20.0.0.2", "2a00::2", seed * 10 + 2);

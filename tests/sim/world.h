@@ -29,6 +29,8 @@ struct world {
 
 /* Everything enrolled, started and registered, legs up. */
 struct world *world_create(uint64_t seed);
+/* The same; before() is called when nothing has been sent yet. */
+struct world *world_create_watched(uint64_t seed, void (*before)(struct world *w));
 void world_destroy(struct world *w);
 /* Invariants that hold at any time. */
 void world_check(struct world *w);

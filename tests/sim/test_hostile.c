@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/wire.h"
+#include "dc/gate.h"
+#include "tests/sim/scenario.h"
+
+/* Someone on the way of every packet between nodes, relay and coordinator adds wrong ones to it:
+ * changed in any field, cut short, doubled, sent back, sent to someone else, sent from elsewhere.
+ * Whatever it is: a named counter of the receiver rises, nothing of its state changes, and what it
+ * answers is no larger than what it was sent. And at the end all has gone as if nobody were there.
+ */
+
+enum hostile {
+	MUTATED,   /* one bit, in any field */
+	TRUNCATED, /* any length */
+	REPLAYED,
+	REPLAYED_ELSEWHERE, /* from another address */
+	REFLECTED,	    /* to who sent it, from who was to have it */
+	WRONG_PARTY,
+	HOSTILE_KINDS,
+};
+
+static const char *const kind_names[HOSTILE_KINDS] = {
+	"mutated", "truncated", "replayed", "replayed from elsewhere", "reflected", "wrong party"};
+
+enum {
+	HEADER_FLIPS = 24, /* each byte of the clear header once */
+	BODY_FLIPS = 8,
+	TRUNCATIONS = 4,
+	DATA_KEPT = 40, /* data packets per receiver that are treated so; control: all */
+	TEXT_MAX = 4096,
+};
+
+struct watch {
+	struct world *w;
+	struct rng rng;
+	bool is_on;
+	struct endpoint from; /* of the wrong packet that is being taken in */
+	const uint8_t *pkt;
+	size_t len, answered; /* bytes sent there meanwhile, what is passed on not counted */
+	size_t at;	      /* the byte that was changed */
+	uint64_t tried[HOSTILE_KINDS], uncounted, changed, amplified;
+	uint64_t data_seen[WORLD_NODES + 2];
+};
+
+static struct watch watch;
+
+/* ---- what a host counts, and what it is ---- */
+
+static bool add_counter(void *arg, const char *name, uint64_t value, const char *help)
+{
+	*(uint64_t *)arg += value;
+	return true;
+}
+
+static uint64_t node_count(const struct sim_node *n)
+{
+	const uint64_t *c = dp_counters(n->dp);
+	uint64_t sum = 0;
+
+	node_counters(n->node, add_counter, &sum);
+	for (int i = 0; i < DP_COUNTER_COUNT; i++)
+		sum += i == DP_IN_OUTER ? 0 : c[i];
+	return sum;
+}
+
+static uint64_t host_count(struct world *w, const struct sim_host *h)
+{
+	uint64_t sum = 0;
+
+	if (h == &w->dc.host) {
+		const uint64_t *c = dc_counters(w->dc.dc);
+
+		for (int i = 0; i < DC_COUNT_MAX; i++)
+			sum += i == DC_COUNT_RX_PACKETS || i == DC_COUNT_TX_PACKETS ? 0 : c[i];
+		for (int v = 0; v < HS_VERDICT_COUNT; v++)
+			sum += gate_verdicts(w->dc.dc, (enum hs_verdict)v);
+		return sum;
+	}
+	if (h == &w->rs.host) {
+		const uint64_t *c = rs_control_counters(w->rs.control);
+
+		for (int i = 0; i < SIM_RS_COUNTER_COUNT; i++)
+			sum += i == SIM_RS_IN ? 0 : w->rs.counters[i];
+		for (int i = 0; i < RS_C_COUNT; i++)
+			sum += c[i];
+		for (int v = 0; v < HS_VERDICT_COUNT; v++)
+			sum += rs_control_verdicts(w->rs.control, (enum hs_verdict)v);
+		return sum;
+	}
+	return node_count(h->ctx);
+}
+
+struct text {
+	size_t len;
+	char b[TEXT_MAX];
+};
+
+static bool path_text(void *arg, const struct node_path_info *p)
+{
+	struct text *t = arg;
+	char to[ENDPOINT_TEXT_MAX];
+
+	t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len,
+				   "%016llx %016llx %s %s %u %u %llu %llu",
+				   (unsigned long long)p->path_id, (unsigned long long)p->rs_id,
+				   p->peer, p->state, p->preferred, p->sending,
+				   (unsigned long long)p->rekeys, (unsigned long long)p->switches);
+	for (int i = 0; i < DATAPATH_ROUTES; i++)
+		if (p->route[i].is_used)
+			t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len,
+						   " %d:%u:%s", i, p->route[i].outer,
+						   endpoint_format(&p->route[i].to, to));
+	return t->len < sizeof(t->b) / 2;
+}
+
+static bool leg_text(void *arg, const struct node_leg_info *l)
+{
+	struct text *t = arg;
+	char to[ENDPOINT_TEXT_MAX], seen[ENDPOINT_TEXT_MAX];
+
+	t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len,
+				   " %016llx %s %s %s %u %u %llu", (unsigned long long)l->rs_id,
+				   l->state, endpoint_format(&l->to, to),
+				   endpoint_format(&l->observed, seen), l->paths, l->bindings,
+				   (unsigned long long)l->rekeys);
+	return t->len < sizeof(t->b) / 2;
+}
+
+static void node_text(struct sim_node *n, struct text *t)
+{
+	struct node_status st;
+	const struct sim_flow *f;
+
+	node_status(n->node, &st);
+	t->len =
+		(size_t)snprintf(t->b, sizeof(t->b), "%s %u %u %u %u %u %u %llu ", st.state, st.nat,
+				 n->registrations, n->path_ups, n->path_downs, n->route_changes,
+				 n->key_changes, (unsigned long long)n->bad_inner);
+	node_paths(n->node, path_text, t);
+	node_legs(n->node, leg_text, t);
+	TAILQ_FOREACH(f, &n->host.sim->flows, link)
+	t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len, " %u %u %u", f->got,
+				   f->echoes, f->duplicates);
+}
+
+static void rs_text(const struct rs_dp *dp, struct text *t)
+{
+	char a[ENDPOINT_TEXT_MAX], b[ENDPOINT_TEXT_MAX];
+
+	t->len = 0;
+	for (int i = 0; i < SIM_RS_PATHS && t->len < sizeof(t->b) / 2; i++)
+		if (dp->paths[i].is_used)
+			t->len += (size_t)snprintf(
+				t->b + t->len, sizeof(t->b) - t->len, "%016llx %s %s ",
+				(unsigned long long)dp->paths[i].rec.id,
+				endpoint_format(&dp->paths[i].rec.side[0].peer, a),
+				endpoint_format(&dp->paths[i].rec.side[1].peer, b));
+	for (int i = 0; i < SIM_RS_LEGS && t->len < sizeof(t->b) / 2; i++)
+		if (dp->legs[i].is_added)
+			t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len,
+						   "%llx %s %llu ",
+						   (unsigned long long)dp->legs[i].index,
+						   endpoint_format(&dp->legs[i].conf.peer, a),
+						   (unsigned long long)dp->legs[i].st.rx_packets);
+	for (int i = 0; i < SIM_RS_BINDINGS && t->len < sizeof(t->b) / 2; i++)
+		if (dp->bindings[i].is_used)
+			t->len += (size_t)snprintf(t->b + t->len, sizeof(t->b) - t->len, "%u ",
+						   dp->bindings[i].number);
+}
+
+/* The coordinator's registry as its store has it. */
+static void dc_text(const struct sim_dc *d, struct text *t)
+{
+	uint64_t sum = 14695981039346656037ULL;
+
+	for (unsigned int i = 0; i < d->records_n; i++)
+		for (unsigned int b = 0; b < d->records[i].value_len; b++)
+			sum = (sum ^ d->records[i].value[b]) * 1099511628211ULL;
+	t->len = (size_t)snprintf(t->b, sizeof(t->b), "%u %016llx", d->records_n,
+				  (unsigned long long)sum);
+}
+
+static void host_text(struct world *w, struct sim_host *h, struct text *t)
+{
+	if (h == &w->dc.host)
+		dc_text(&w->dc, t);
+	else if (h == &w->rs.host)
+		rs_text(w->rs.dp, t);
+	else
+		node_text(h->ctx, t);
+}
+
+/* ---- one wrong packet ---- */
+
+static void sent(struct sim *s, const struct endpoint *to, const uint8_t *pkt, size_t len)
+{
+	bool is_passed_on = len == watch.len && memcmp(pkt, watch.pkt, len) == 0;
+
+	if (endpoint_equal(to, &watch.from) && !is_passed_on)
+		watch.answered += len;
+}
+
+static void give(enum hostile kind, struct sim_iface *i, const struct endpoint *from,
+		 const struct endpoint *to, uint8_t tos, const uint8_t *pkt, size_t len)
+{
+	static struct text before, after;
+	uint8_t copy[SIM_PKT_MAX];
+	uint64_t count;
+
+	if (i->host->is_off)
+		return;
+	host_text(watch.w, i->host, &before);
+	count = host_count(watch.w, i->host);
+	memcpy(copy, pkt, len);
+	watch.from = *from;
+	watch.pkt = pkt;
+	watch.len = len;
+	watch.answered = 0;
+	watch.w->sim.sent = sent;
+	watch.tried[kind]++;
+	i->host->input(i->host, i, from, to, tos, copy, len);
+	watch.w->sim.sent = NULL;
+	host_text(watch.w, i->host, &after);
+	if (host_count(watch.w, i->host) == count && watch.uncounted++ < 5)
+		printf("%s packet of type %u, %zu bytes (%zu), at %s: no counter rose\n",
+		       kind_names[kind], pkt[0] & 15U, len, watch.at, i->host->name);
+	if (strcmp(before.b, after.b) != 0 && watch.changed++ < 5)
+		printf("%s packet of type %u, %zu bytes (%zu), at %s:\n  %s\n  %s\n",
+		       kind_names[kind], pkt[0] & 15U, len, watch.at, i->host->name, before.b,
+		       after.b);
+	if (watch.answered > len && watch.amplified++ < 5)
+		printf("%s packet of type %u, %zu bytes (%zu), at %s: %zu bytes of answer\n",
+		       kind_names[kind], pkt[0] & 15U, len, watch.at, i->host->name,
+		       watch.answered);
+}
+
+static void mutations(struct sim_iface *i, const struct endpoint *from, const struct endpoint *to,
+		      uint8_t tos, const uint8_t *pkt, size_t len)
+{
+	uint8_t copy[SIM_PKT_MAX];
+
+	for (size_t n = 0; n < HEADER_FLIPS + BODY_FLIPS; n++) {
+		size_t at = n < HEADER_FLIPS && n < len ? n : rng_below(&watch.rng, len);
+
+		memcpy(copy, pkt, len);
+		watch.at = at;
+		copy[at] ^= (uint8_t)(1U << rng_below(&watch.rng, 8));
+		give(MUTATED, i, from, to, tos, copy, len);
+	}
+	for (int n = 0; n < TRUNCATIONS; n++)
+		give(TRUNCATED, i, from, to, tos, pkt, rng_below(&watch.rng, len));
+	watch.at = 0;
+}
+
+/* The interface and address of the host that sent it, where it is one of ours without a NAT. */
+static struct sim_iface *sender(struct world *w, const struct endpoint *from)
+{
+	struct sim_host *h;
+
+	TAILQ_FOREACH(h, &w->sim.hosts, link)
+	for (unsigned int n = 0; n < h->ifaces_n; n++)
+		if (ip_equal(&h->ifaces[n].v4, &from->ip) || ip_equal(&h->ifaces[n].v6, &from->ip))
+			return &h->ifaces[n];
+	return NULL;
+}
+
+static unsigned int host_number(struct world *w, const struct sim_host *h)
+{
+	for (unsigned int i = 0; i < WORLD_NODES; i++)
+		if (h == &w->nodes[i].host)
+			return i;
+	return h == &w->dc.host ? WORLD_NODES : WORLD_NODES + 1;
+}
+
+/* Neither its receiver nor an end of the path that it is on. */
+static struct sim_host *stranger(struct world *w, const struct sim_host *h)
+{
+	if (h == &w->nodes[CAROL].host)
+		return &w->nodes[BOB].host;
+	return h == &w->rs.host ? &w->dc.host : &w->nodes[CAROL].host;
+}
+
+static void copies(struct sim_iface *i, const struct endpoint *from, const struct endpoint *to,
+		   uint8_t tos, const uint8_t *pkt, size_t len)
+{
+	struct world *w = watch.w;
+	struct endpoint elsewhere = *from, other = *to;
+	struct sim_iface *back = sender(w, from);
+	struct sim_host *third = stranger(w, i->host);
+
+	give(REPLAYED, i, from, to, tos, pkt, len);
+	elsewhere.ip.b[14] ^= 0x55;
+	give(REPLAYED_ELSEWHERE, i, &elsewhere, to, tos, pkt, len);
+	if (back != NULL && back->host != i->host)
+		give(REFLECTED, back, to, from, tos, pkt, len);
+	if (ip_is_v4(&to->ip) && third->ifaces_n > 0) {
+		other.ip = third->ifaces[0].v4;
+		other.port = 5525;
+		give(WRONG_PARTY, &third->ifaces[0], from, &other, tos, pkt, len);
+	}
+}
+
+static void tap(struct sim *s, bool is_after, struct sim_iface *i, const struct endpoint *from,
+		const struct endpoint *to, uint8_t tos, const uint8_t *pkt, size_t len)
+{
+	unsigned int n = host_number(watch.w, i->host);
+
+	if (!watch.is_on || len == 0)
+		return;
+	if (len >= WIRE_HDR_LEN && wire_type_is_data(pkt[0] & 15U)) {
+		if (!is_after && watch.data_seen[n]++ % 16 != 0)
+			return;
+		if (is_after && (watch.data_seen[n] - 1) % 16 != 0)
+			return;
+	}
+	if (is_after)
+		copies(i, from, to, tos, pkt, len);
+	else
+		mutations(i, from, to, tos, pkt, len);
+}
+
+static void watch_begin(struct world *w)
+{
+	watch.w = w;
+	w->sim.tap = tap;
+	watch.is_on = true;
+}
+
+/* Enrolment, registration, legs, a path by relay, one that goes direct, a general host, a move, and
+ * a relay and a coordinator that come back with nothing but what they stored.
+ */
+static void run(uint64_t seed)
+{
+	static struct sim_flow f, g, h;
+	struct vips web;
+	struct world *w;
+
+	memset(&watch, 0, sizeof(watch));
+	rng_init_seeded(&watch.rng, seed);
+	printf("seed %llu\n", (unsigned long long)seed);
+	w = world_create_watched(seed, watch_begin);
+	scenario_flow(w, &f, ALICE, BOB, 20 * SIM_MS, false);
+	scenario_flow(w, &g, ALICE, CAROL, 20 * SIM_MS, true);
+	assert_int_equal(world_direct(w, ALICE, "web.example", &web, NULL), NODE_DIRECTION_GN);
+	sim_flow_start(&h, &w->nodes[ALICE], NULL, &web.v4, 200, 20 * SIM_MS, true);
+	sim_run(&w->sim, 5 * SIM_SEC);
+	sim_node_attach(&w->nodes[ALICE], 0, &w->nets[NAT_C], "192.168.3.7", NULL);
+	sim_run(&w->sim, 10 * SIM_SEC);
+	sim_rs_stop(&w->rs);
+	sim_rs_start(&w->rs);
+	sim_run(&w->sim, 10 * SIM_SEC);
+	sim_dc_stop(&w->dc);
+	sim_dc_start(&w->dc);
+	sim_run(&w->sim, 40 * SIM_SEC);
+	sim_flow_stop(&f);
+	sim_flow_stop(&g);
+	sim_flow_stop(&h);
+	sim_run(&w->sim, SIM_SEC);
+	watch.is_on = false;
+	for (int i = 0; i < HOSTILE_KINDS; i++)
+		printf("%8llu %s\n", (unsigned long long)watch.tried[i], kind_names[i]);
+	printf("uncounted %llu, state changed by %llu, amplified %llu; echoes %u of %u, %u of %u, %u of %u\n",
+	       (unsigned long long)watch.uncounted, (unsigned long long)watch.changed,
+	       (unsigned long long)watch.amplified, f.echoes, f.sent, g.echoes, g.sent, h.echoes,
+	       h.sent);
+	assert_int_equal(watch.uncounted, 0);
+	assert_int_equal(watch.changed, 0);
+	assert_int_equal(watch.amplified, 0);
+	for (int i = 0; i < HOSTILE_KINDS; i++)
+		assert_true(watch.tried[i] > 100);
+	assert_true(f.echoes > f.sent / 10 * 9 && g.echoes > g.sent / 10 * 9 &&
+		    h.echoes > h.sent / 10 * 8);
+	scenario_end(w);
+}
+
+static void test_every_packet(void **state)
+{
+	for (uint64_t seed = 40; seed < 44; seed++)
+		run(seed);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_packet),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
