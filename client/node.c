@@ -526,6 +526,8 @@ uint64_t node_poll(struct node *n, uint64_t now)
 	uint64_t due;
 
 	node_now(n, now);
+	if (now >= n->due_ns)
+		node_count(n, NODE_WAKEUPS);
 	do {
 		n->has_dead = false;
 		due = registrar_poll(n);
@@ -537,5 +539,6 @@ uint64_t node_poll(struct node *n, uint64_t now)
 		path_reap(n);
 		leg_reap(n);
 	} while (n->has_dead);
+	n->due_ns = due;
 	return due;
 }

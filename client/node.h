@@ -194,7 +194,7 @@ struct node_status {
 	uint64_t registered_ns; /* last answer, 0: never */
 	uint64_t moves;
 	uint32_t legs, paths, bindings;
-	uint64_t wakeups; /* node_poll() calls that did something */
+	uint64_t wakeups; /* timers that woke the node: what a battery pays for */
 };
 void node_status(const struct node *n, struct node_status *out);
 

@@ -110,6 +110,7 @@ struct node {
 	unsigned int resets;
 	bool has_dead; /* something waits to be freed */
 	enum msg_nat nat_told;
+	uint64_t due_ns; /* what the last poll returned */
 	uint64_t counters[NODE_COUNTER_COUNT];
 	uint64_t verdicts[HS_VERDICT_COUNT]; /* answers to handshakes of ours */
 	/* Scratch: incoming message, outgoing message, handshake payload. Each is good until the next

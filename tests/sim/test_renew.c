@@ -89,12 +89,29 @@ static void test_idle(void **state)
 	world_destroy(w);
 }
 
+/* N-05: what an idle node costs a battery: it wakes for keep-alives and for renewals, no more. */
+static void test_idle_wakes(void **state)
+{
+	struct world *w = world_create(72);
+	struct node_status before, after;
+
+	sim_run(&w->sim, 3600 * SIM_SEC);
+	node_status(w->nodes[CAROL].node, &before);
+	sim_run(&w->sim, 10 * 3600 * SIM_SEC);
+	node_status(w->nodes[CAROL].node, &after);
+	printf("an idle node wakes %.1f times an hour\n",
+	       (double)(after.wakeups - before.wakeups) / 10);
+	assert_in_range(after.wakeups - before.wakeups, 10, 10 * 60);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dc_forgot),
 		cmocka_unit_test(test_two_days),
 		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_idle_wakes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
