@@ -41,7 +41,6 @@ static int frame_v4(struct rte_mbuf *m, const struct endpoint *src, const struct
 	ip->hdr_checksum = rte_ipv4_cksum(ip);
 	fill_udp(udp, src, dst, len);
 	udp->dgram_cksum = rte_ipv4_udptcp_cksum(ip, udp);
-	pkt_meta(m)->flags &= (uint16_t)~PKT_IPV6;
 	return 0;
 }
 
@@ -62,7 +61,6 @@ static int frame_v6(struct rte_mbuf *m, const struct endpoint *src, const struct
 	memcpy(ip->dst_addr, dst->ip.b, 16);
 	fill_udp(udp, src, dst, len);
 	udp->dgram_cksum = rte_ipv6_udptcp_cksum(ip, udp);
-	pkt_meta(m)->flags |= PKT_IPV6;
 	return 0;
 }
 

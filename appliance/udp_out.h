@@ -25,8 +25,8 @@ int udp_send(struct app *app, struct lcore_stats *st, uint16_t worker, const str
 int udp_send_mbuf(struct app *app, struct lcore_stats *st, uint16_t worker,
 		  const struct endpoint *src, const struct endpoint *dst, struct rte_mbuf *m);
 
-/* Prepend UDP and IP headers (RFC 768, 791, 8200) with their checksums; sets meta's PKT_IPV6. Pure.
- * -ENOBUFS when the headroom is too small.
+/* Prepend UDP and IP headers (RFC 768, 791, 8200) with their checksums. Pure. -ENOBUFS when
+ * the headroom is too small.
  */
 int udp_frame(struct rte_mbuf *m, const struct endpoint *src, const struct endpoint *dst);
 

@@ -53,10 +53,8 @@ static void take_ip(struct worker *w, struct rte_mbuf *m)
 	if (ip[0] >> 4 == 4) {
 		memcpy(&v4, ip + 16, 4);
 		dst = ip_from_v4(v4);
-		meta->flags &= (uint16_t)~PKT_IPV6;
 	} else {
 		memcpy(dst.b, ip + 24, 16);
-		meta->flags |= PKT_IPV6;
 	}
 	if (meta->nexthop == NEXTHOP_NONE)
 		meta->nexthop = route_lookup(w, &dst);

@@ -22,7 +22,7 @@ enum {
 
 /* Set by parse in meta->flags. */
 enum pkt_flag {
-	PKT_IPV6 = 1 << 0,	/* the outer IP header is IPv6 */
+	PKT_IPV6 = 1 << 0,	/* the IP header it came with is IPv6 */
 	PKT_FRAGMENT = 1 << 1,	/* a piece of a datagram: l4 is valid in the first piece only */
 	PKT_FRAG_MORE = 1 << 2, /* more pieces follow */
 	PKT_L4_GOOD = 1 << 3,	/* the port verified the L4 checksum */

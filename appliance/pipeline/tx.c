@@ -26,11 +26,13 @@ static void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m)
 	w->out[at].pkt[w->out[at].n++] = m; /* cannot overflow: both lanes fit */
 }
 
-/* Write the link header. nh: its MAC in the low 48 bits. */
+/* Write the link header. nh: its MAC in the low 48 bits. The packet itself says what it is: its meta
+ * is of the packet that came in, perhaps of the other family.
+ */
 static void push_ethernet(struct rte_mbuf *m, const struct iface *f, uint64_t nh)
 {
-	const uint16_t type =
-		pkt_meta(m)->flags & PKT_IPV6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4;
+	const uint16_t type = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6 ? RTE_ETHER_TYPE_IPV6
+									      : RTE_ETHER_TYPE_IPV4;
 	struct rte_ether_hdr *eth;
 
 	if (f->vlan != 0) {
