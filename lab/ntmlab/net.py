@@ -115,15 +115,22 @@ def add_link(lab, space_name, ifname, network, port, figures):
     else:
         batch(space, [f"link add {ifname} mtu {mtu} type veth peer name {port} mtu {mtu} "
                       f"netns {net['pid']}"])
-    # A veth passes on frames without checksums and larger than the MTU; a wire never does.
-    ns.run(space, ["ethtool", "-K", ifname, "tx", "off"])
-    ns.run(net, ["ethtool", "-K", port, "tx", "off"])
+    _offload(space, ifname, figures)
+    _offload(net, port, figures)
     batch(net, [f"link set {port} master br0 up"])
     key = f"{space_name}:{ifname}"
     lab.data.setdefault("links", {})[key] = link
     if link["wire"]:
         delay.start(lab, key, link, figures)
     return link
+
+
+def _offload(space, ifname, figures):
+    """A veth passes on frames without checksums and larger than the MTU; a wire never does. With
+    offload it stands for a NIC that cuts and joins segments: then it may, and joins what arrives.
+    """
+    word = ["gro", "on"] if figures.get("offload") else ["tx", "off"]
+    ns.run(space, ["ethtool", "-K", ifname, *word])
 
 
 def _address_lines(topo, link, addrs, metric, clear):
@@ -159,7 +166,7 @@ def add_box(lab, topo, name):
     box = topo.boxes[name]
     prepare(lab.add_space(name), forward=True)
     wan = add_link(lab, name, "wan", box["outside"], f"{name}.wan", box)
-    lan = add_link(lab, name, "lan", box["inside"], f"{name}.lan", {"mtu": box.get("mtu", 1500)})
+    lan = add_link(lab, name, "lan", box["inside"], f"{name}.lan", {k: box[k] for k in ("mtu", "offload") if k in box})
     batch(lab.space(name), ["link set wan up", "link set lan up"])
     set_addresses(lab, topo, lan, topo.gateways(box["inside"]))
     set_addresses(lab, topo, wan, _ifaces(box["addresses"]))

@@ -12,7 +12,7 @@ NAT_CLASSES = ("none", "full-cone", "address-restricted", "port-restricted", "ad
 SERVICES = ("nsd", "unbound", "nginx", "iperf3")
 
 _LINK = {"delay_ms": (int, float), "loss_percent": (int, float), "rate_mbit": (int, float),
-         "queue_kb": int, "mtu": int, "seed": int, "shaped": bool}
+         "queue_kb": int, "mtu": int, "seed": int, "shaped": bool, "offload": bool}
 _ATTACH = {"network": str, "addresses": list, **_LINK}
 _KEYS = {
     "": {"zone": str, "hosts_zone": str, "records": dict, "network": dict, "box": dict, "host": dict,
