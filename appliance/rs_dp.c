@@ -4,6 +4,7 @@
 #include "appliance/aead.h"
 #include "appliance/rs_worker.h"
 #include "appliance/table_mem.h"
+#include "common/csum.h"
 #include "common/rng.h"
 
 #include <rte_mbuf.h>
@@ -274,7 +275,10 @@ int rs_dp_local_add(struct rs_dp *dp, const struct endpoint *ep, int worker)
 	if (n == RS_LOCALS_MAX)
 		return -ENOSPC;
 	dp->locals[n] = (struct rs_local){
-		.ep = *ep, .worker = worker < 0 ? (uint16_t)RS_SHARED : (uint16_t)worker};
+		.ep = *ep,
+		.worker = worker < 0 ? (uint16_t)RS_SHARED : (uint16_t)worker,
+		.sum = csum_fold(csum_ip(&ep->ip) + csum_be16(ep->port)),
+	};
 	atomic_store_explicit(&dp->n_locals, n + 1, memory_order_release);
 	return (int)n;
 }

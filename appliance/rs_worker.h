@@ -34,6 +34,7 @@ enum {
 struct rs_local {
 	struct endpoint ep;
 	uint16_t worker;
+	uint32_t sum; /* of address and port, for checksums */
 };
 
 /* What is rarely needed about a path, by its number; shared by all workers, so atomic. */

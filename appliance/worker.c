@@ -77,7 +77,7 @@ static void take_mail(struct worker *w)
 			take_ip(w, msgs[i].ptr);
 		else
 			burst_push(&w->stats,
-				   msgs[i].type == MAIL_STEER ? &w->lanes.rx : &w->lanes.frame,
+				   msgs[i].type == MAIL_STEER ? &w->lanes.steered : &w->lanes.frame,
 				   msgs[i].ptr);
 	}
 }

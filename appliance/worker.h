@@ -9,8 +9,10 @@
 #include "appliance/local.h"
 #include "appliance/mailbox.h"
 #include "appliance/nexthop.h"
+#include "appliance/pipeline/hops.h"
 #include "appliance/pipeline/meta.h"
 #include "appliance/pipeline/pipeline.h"
+#include "appliance/pipeline/quick.h"
 
 #include <rte_mempool.h>
 #include <stdbool.h>
@@ -26,7 +28,7 @@ struct rs_worker;   /* the RS's own state per worker: keys, NAT, pieces; made be
 
 struct port_burst {
 	uint16_t n;
-	struct rte_mbuf *pkt[2 * LANE_MAX]; /* the tx lane and the frame lane */
+	struct rte_mbuf *pkt[3 * LANE_MAX]; /* the hops, the tx lane and the frame lane */
 };
 
 struct worker {
@@ -62,6 +64,8 @@ struct worker {
 	uint32_t wake_peers;	     /* bit per worker that got a steered packet in this pass */
 	struct lcore_stats stats;
 	struct lanes lanes;
+	struct hops hops;   /* packets of paths, beside the lanes */
+	struct quick quick; /* what quick.c knows */
 } __rte_cache_aligned;
 
 /* The next hop of dst. A few tens of cycles; see fib.h for when it can be kept. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* ntm-bench [-r ROUNDS] [-o FILE] [AREA...]: run the groups of the areas (default: all), print a
- * table, write the rows as JSON. perf/run calls it.
+/* ntm-bench [-r ROUNDS] [-o FILE] [AREA...]: run the groups of the areas, or those whose name has the
+ * word in it (default: all), print a table, write the rows as JSON. perf/run calls it.
  */
 #include "common/log.h"
 #include "perf/groups.h"
@@ -27,7 +27,7 @@ enum { ROUNDS_MIN = 7, ROUNDS_DEFAULT = 11, HUGE_MB_WANTED = 1400 };
 static bool is_wanted(const struct bench_group *g, char **areas, int n)
 {
 	for (int i = 0; i < n; i++)
-		if (strcmp(areas[i], g->area) == 0)
+		if (strcmp(areas[i], g->area) == 0 || strstr(g->name, areas[i]) != NULL)
 			return true;
 	return n == 0;
 }

@@ -11,8 +11,7 @@
 #include <rte_common.h>
 #include <rte_mbuf.h>
 
-struct path_record; /* appliance/relay_table.h */
-struct leg;	    /* appliance/relay_table.h */
+struct leg; /* appliance/relay_table.h */
 
 enum {
 	NEXTHOP_NONE = 0, /* index 0 of the next-hop array is "no route" */
@@ -54,7 +53,6 @@ struct pkt_meta {
 
 	/* Written by relay for the stages behind it; the RS's own. */
 	union {
-		const struct path_record *path;
 		struct leg *leg;
 		void *ptr;
 	};

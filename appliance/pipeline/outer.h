@@ -37,20 +37,18 @@ static inline unsigned int outer_len(const struct ip_addr *dst)
 static inline void outer_write4(uint8_t *payload, uint16_t payload_len, const struct outer *o)
 {
 	uint8_t *h = payload - IP4_HDR_LEN;
-	uint16_t check;
+	uint32_t w[5] = {
+		__builtin_bswap32(0x45u << 24 | (uint32_t)o->tos << 16 |
+				  (uint16_t)(IP4_HDR_LEN + payload_len)),
+		__builtin_bswap32(o->may_cut ? (uint32_t)o->id << 16 : (uint32_t)IP4_DF),
+		__builtin_bswap32((uint32_t)o->ttl << 24 | (uint32_t)o->proto << 16),
+		ip_v4(o->src),
+		ip_v4(o->dst),
+	};
 
-	h[0] = 0x45;
-	h[1] = o->tos;
-	store_be16(h + 2, (uint16_t)(IP4_HDR_LEN + payload_len));
-	store_be16(h + 4, o->may_cut ? o->id : 0);
-	store_be16(h + 6, o->may_cut ? 0 : IP4_DF);
-	h[8] = o->ttl;
-	h[9] = o->proto;
-	store_be16(h + 10, 0);
-	memcpy(h + 12, o->src->b + 12, 4);
-	memcpy(h + 16, o->dst->b + 12, 4);
-	check = (uint16_t)~csum_fold(csum_bytes(h, IP4_HDR_LEN, 0));
-	memcpy(h + 10, &check, 2);
+	/* Summed before it is written: a load of bytes just stored one by one would have to wait. */
+	w[2] |= (uint32_t)(uint16_t)~csum_fold((uint64_t)w[0] + w[1] + w[2] + w[3] + w[4]) << 16;
+	memcpy(h, w, sizeof(w));
 }
 
 static inline void outer_write6(uint8_t *payload, uint16_t payload_len, const struct outer *o)

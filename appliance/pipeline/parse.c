@@ -9,7 +9,8 @@
 
 #include <netinet/in.h>
 
-/* From a frame to the lane it belongs in. What is validated here need not be looked at again:
+/* From a frame to the lane it belongs in, by the long way: quick.c has taken out what is common.
+ * What is validated here need not be looked at again:
  * lengths within the frame, header checksums, addresses that can be ours.
  */
 enum {
@@ -243,7 +244,10 @@ static struct verdict to_udp_service(struct worker *w, struct rte_mbuf *m, struc
 		meta->msg = MAIL_DC_NTM;
 		return lane(&l->dc);
 	}
-	return w->has_rs ? lane(&l->ntm) : drop(DROP_NO_ROLE);
+	if (!w->has_rs)
+		return drop(DROP_NO_ROLE);
+	quick_learn(w, &meta->dst);
+	return lane(&l->ntm);
 }
 
 /* To an address of the box that may be the NAT's as well; pool is NULL where it is not. */
@@ -335,7 +339,6 @@ static struct verdict parse_frame(struct worker *w, struct rte_mbuf *m)
 		return drop(DROP_MULTI_SEG);
 	if (unlikely(rte_pktmbuf_data_len(m) < sizeof(*eth)))
 		return drop(DROP_SHORT);
-	meta->flags &= PKT_STEERED;
 	if (!(meta->flags & PKT_STEERED)) { /* a steered frame lost its tag where it came in */
 		meta->iface = iface_of(w, m->port, strip_vlan(m));
 		if (meta->iface == IFACE_NONE)
@@ -372,27 +375,35 @@ static void prefetch_headers(struct rte_mbuf *m)
 	rte_prefetch0(rte_pktmbuf_mtod_offset(m, void *, RTE_CACHE_LINE_SIZE));
 }
 
-void parse_stage(struct worker *w)
+static void parse_burst(struct worker *w, struct burst *b, uint16_t flags)
 {
-	struct burst *rx = &w->lanes.rx;
-
-	for (uint16_t i = 0; i < RTE_MIN(rx->n, PREFETCH_PACKETS); i++)
-		prefetch_packet(rx->pkt[i]);
-	for (uint16_t i = 0; i < RTE_MIN(rx->n, PREFETCH_HEADERS); i++)
-		prefetch_headers(rx->pkt[i]);
-	for (uint16_t i = 0; i < rx->n; i++) {
-		struct rte_mbuf *m = rx->pkt[i];
+	for (uint16_t i = 0; i < RTE_MIN(b->n, PREFETCH_PACKETS); i++)
+		prefetch_packet(b->pkt[i]);
+	for (uint16_t i = 0; i < RTE_MIN(b->n, PREFETCH_HEADERS); i++)
+		prefetch_headers(b->pkt[i]);
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
 		struct verdict v;
 
-		if (i + PREFETCH_PACKETS < rx->n)
-			prefetch_packet(rx->pkt[i + PREFETCH_PACKETS]);
-		if (i + PREFETCH_HEADERS < rx->n)
-			prefetch_headers(rx->pkt[i + PREFETCH_HEADERS]);
+		if (i + PREFETCH_PACKETS < b->n)
+			prefetch_packet(b->pkt[i + PREFETCH_PACKETS]);
+		if (i + PREFETCH_HEADERS < b->n)
+			prefetch_headers(b->pkt[i + PREFETCH_HEADERS]);
+		pkt_meta(m)->flags = flags;
 		v = parse_frame(w, m);
 		if (v.lane != NULL)
 			burst_push(&w->stats, v.lane, m);
 		else
 			burst_drop(&w->stats, m, v.why);
 	}
-	rx->n = 0;
+	b->n = 0;
+}
+
+void parse_stage(struct worker *w)
+{
+	if (w->lanes.rx.n > 0) {
+		quick_scan(w);
+		parse_burst(w, &w->lanes.rx, 0);
+	}
+	parse_burst(w, &w->lanes.steered, PKT_STEERED);
 }

@@ -14,15 +14,17 @@ struct worker;
 
 /* The lanes of one pass. Empty before and after pipeline_run().
  *
+ * Packets of paths are no lane but struct hops (hops.h), from parse to tx.
+ *
  * In rx..dc and local the data of an mbuf starts at the Ethernet header, with the offsets in
  * pkt_meta. In nat_out, seal and tx it starts at an IP header: the inner packet in nat_out and
  * seal, the outer one in tx.
  */
 struct lanes {
-	struct burst rx;      /* as received from ports, or steered here by another worker */
+	struct burst rx;      /* as received from ports */
+	struct burst steered; /* received and given here by another worker; meta->iface is set */
 	struct burst ntm;     /* parse: UDP to one of our NTM endpoints */
 	struct burst gn;      /* parse: to an address of the NAT pool, from general hosts */
-	struct burst path;    /* relay: a known path; meta->path is set */
 	struct burst open;    /* relay: sealed for a leg of this worker; meta->leg is set */
 	struct burst nat_out; /* open: inner packets of nodes; meta->leg is set */
 	struct burst seal;    /* nat: inner packets for nodes; meta->leg is set */
@@ -33,21 +35,21 @@ struct lanes {
 	struct burst frame;   /* mailbox: whole frames from the TAP; meta->iface says where to */
 };
 
-/* One pass: the ports, and what the mailbox left in w->lanes.rx, tx and frame. Returns the packets
+/* One pass: the ports, and what the mailbox left in w->lanes.steered, tx and frame. Returns the packets
  * it found. Owning worker only.
  */
 unsigned int pipeline_run(struct worker *w);
 
 /* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
 void rx_stage(struct worker *w);      /* ports -> rx */
-void parse_stage(struct worker *w);   /* rx -> ntm, gn, dc, local */
-void relay_stage(struct worker *w);   /* ntm -> path, open, control, dc */
-void switch_stage(struct worker *w);  /* path -> tx */
+void parse_stage(struct worker *w);   /* rx, steered -> hops, ntm, gn, dc, local */
+void relay_stage(struct worker *w);   /* ntm -> hops, open, control, dc; hops: their paths */
+void switch_stage(struct worker *w);  /* hops: outer headers */
 void open_stage(struct worker *w);    /* open -> nat_out, control */
 void nat_out_stage(struct worker *w); /* nat_out -> tx, seal (hairpin, ICMP errors) */
 void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) */
 void seal_stage(struct worker *w);    /* seal -> tx */
-void tx_stage(struct worker *w);      /* tx, frame -> ports, control (unresolved next hop) */
+void tx_stage(struct worker *w);      /* hops, tx, frame -> ports, control (unresolved next hop) */
 void hand_stage(struct worker *w);    /* control, dc, local -> rings to other threads */
 
 #endif

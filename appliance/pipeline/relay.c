@@ -129,30 +129,25 @@ static void to_host(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint
 			   id);
 }
 
-static void to_paths(struct worker *w, struct rte_mbuf **pkt, const uint64_t *id, uint16_t n)
+/* A packet of a path that came the long way joins those that quick.c took. */
+static void to_hops(struct worker *w, struct rte_mbuf *m, const struct pkt_meta *meta, uint64_t id)
 {
-	const struct path_record *rec[LANE_MAX];
-	const struct path_count *count = w->rs->path_count;
+	struct hops *h = &w->hops;
 
-	relay_table_lookup_bulk(w->rs->dp->paths, id, n, rec);
-	for (uint16_t i = 0; i < n; i++) {
-		if (unlikely(rec[i] == NULL)) {
-			burst_drop(&w->stats, pkt[i], DROP_NO_PATH);
-			continue;
-		}
-		rte_prefetch0(&count[rec[i]->number]);
-		pkt_meta(pkt[i])->path = rec[i];
-		burst_push(&w->stats, &w->lanes.path, pkt[i]);
+	if (unlikely(h->n == LANE_MAX)) {
+		burst_drop(&w->stats, m, DROP_LANE_FULL);
+		return;
 	}
+	h->m[h->n] = m;
+	h->ntm[h->n] = pkt_data(m);
+	h->id[h->n] = id;
+	h->len[h->n] = meta->data_len;
+	h->ip_len[h->n] = (uint16_t)(meta->l4 - meta->l3);
+	h->n++;
 }
 
-void relay_stage(struct worker *w)
+static void sort(struct worker *w, struct burst *b)
 {
-	struct burst *b = &w->lanes.ntm;
-	struct rte_mbuf *path_pkt[LANE_MAX];
-	uint64_t path_id[LANE_MAX];
-	uint16_t n_paths = 0;
-
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkt[i];
 		struct pkt_meta *meta = pkt_meta(m);
@@ -170,14 +165,34 @@ void relay_stage(struct worker *w)
 			continue;
 		}
 		id = load_be64(h + 8);
-		if (likely(wire_is_path_id(id))) {
-			path_id[n_paths] = id;
-			path_pkt[n_paths++] = m;
-		} else {
+		if (likely(wire_is_path_id(id)))
+			to_hops(w, m, meta, id);
+		else
 			to_host(w, m, h, id);
-		}
 	}
 	b->n = 0;
-	if (n_paths > 0)
-		to_paths(w, path_pkt, path_id, n_paths);
+}
+
+static void find_paths(struct worker *w, struct hops *h)
+{
+	const struct path_count *count = w->rs->path_count;
+	uint16_t kept = 0;
+
+	relay_table_lookup_bulk(w->rs->dp->paths, h->id, h->n, h->rec);
+	for (uint16_t i = 0; i < h->n; i++) {
+		if (unlikely(h->rec[i] == NULL)) {
+			burst_drop(&w->stats, h->m[i], DROP_NO_PATH);
+			continue;
+		}
+		rte_prefetch0(&count[h->rec[i]->number]);
+		hop_keep(h, kept++, i);
+	}
+	h->n = kept;
+}
+
+void relay_stage(struct worker *w)
+{
+	sort(w, &w->lanes.ntm);
+	if (w->hops.n > 0)
+		find_paths(w, &w->hops);
 }

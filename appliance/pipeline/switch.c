@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/iface.h"
-#include "appliance/pipeline/outer.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
@@ -15,18 +14,38 @@
 /* At most one event per path side in this time and worker's burst; control limits further. */
 enum { STRANGER_EVENT_MS = RS_STRANGER_EVENT_NS / 1000000 };
 
-/* Everything about one packet on its way through. */
+/* One hop. */
 struct pass {
-	struct rte_mbuf *m;
-	struct pkt_meta *meta;
+	struct hops *h;
+	uint16_t i;
 	const struct path_record *rec;
-	uint8_t *ntm;
+	uint8_t *ntm, *ip;
 	unsigned int from, to; /* RS_SIDE_ */
 };
 
 static bool side_is(const struct path_side *s, const struct endpoint *e)
 {
 	return s->port == e->port && ip_equal(&s->ip, &e->ip);
+}
+
+/* The same, straight from the headers. */
+static __rte_always_inline bool side_is_source(const struct path_side *s, const struct pass *p)
+{
+	uint64_t high, low, src[2];
+
+	memcpy(&high, s->ip.b, 8);
+	memcpy(&low, s->ip.b + 8, 8);
+	if (p->ip[0] >> 4 == 6) {
+		memcpy(src, p->ip + 8, 16);
+	} else {
+		uint32_t v4;
+
+		memcpy(&v4, p->ip + 12, 4);
+		src[0] = 0;
+		src[1] = (uint64_t)v4 << 32 | 0xffff0000; /* ::ffff:a.b.c.d */
+	}
+	return ((high ^ src[0]) | (low ^ src[1])) == 0 &&
+	       s->port == load_be16(p->ntm - UDP_HDR_LEN);
 }
 
 /* Take one from a counter that several workers share; false when none is left. */
@@ -42,7 +61,8 @@ static bool take_one(_Atomic uint16_t *left)
 	return false;
 }
 
-static void tell_stranger(struct worker *w, const struct pass *p, struct path_ctl *ctl)
+static void tell_stranger(struct worker *w, const struct pass *p, const struct endpoint *src,
+			  const struct endpoint *dst, struct path_ctl *ctl)
 {
 	uint32_t ms = (uint32_t)(w->now / 1000000);
 	uint32_t last = atomic_load_explicit(&ctl->event_ms[p->from], memory_order_relaxed);
@@ -52,26 +72,32 @@ static void tell_stranger(struct worker *w, const struct pass *p, struct path_ct
 	if (last != 0 && ms - last < STRANGER_EVENT_MS)
 		return;
 	atomic_store_explicit(&ctl->event_ms[p->from], ms == 0 ? 1 : ms, memory_order_relaxed);
-	local = rs_local_find(w->rs->dp, &p->meta->dst);
+	local = rs_local_find(w->rs->dp, dst);
 	ev = (struct rs_event){
 		.type = RS_EV_WRONG_SOURCE,
 		.side = (uint8_t)p->from,
 		.local = local < 0 ? 0 : (uint16_t)local,
-		.len = p->meta->data_len,
-		.src = p->meta->src,
+		.len = p->h->len[p->i],
+		.src = *src,
 		.id = p->rec->id,
 	};
 	rs_event_put(w, RS_CLASS_HINT, &ev);
 }
 
-/* A source that is not the recorded one: perhaps the NAT in front of the node made a new mapping. */
+/* A source that is not the recorded one: perhaps the NAT in front of the node made a new mapping. The
+ * quick way through parse leaves it to this place whether it can be one at all; the recorded one can.
+ */
 static enum drop_reason stranger(struct worker *w, const struct pass *p)
 {
 	struct path_ctl *ctl = &w->rs->dp->path_ctl[p->rec->number];
+	struct endpoint src, dst;
 
-	if (side_is(&p->rec->side[p->to], &p->meta->src))
+	hop_endpoints(p->h, p->i, &src, &dst);
+	if (!ip_is_unicast(&src.ip) || src.port == 0 || local_lookup(w->local, &src.ip, NULL) != 0)
+		return DROP_IP_SOURCE;
+	if (side_is(&p->rec->side[p->to], &src))
 		return DROP_PATH_DIRECTION;
-	tell_stranger(w, p, ctl);
+	tell_stranger(w, p, &src, &dst, ctl);
 	if (!take_one(&ctl->strays[p->from]))
 		return DROP_PATH_SOURCE;
 	w->stats.path_stranger++;
@@ -94,13 +120,13 @@ static enum drop_reason credit(struct worker *w, const struct pass *p)
 	struct rs_dp *dp = w->rs->dp;
 	uint32_t leg = dp->path_ctl[p->rec->number].leg[p->to];
 
-	if (leg == 0 || leg_credit_take(&dp->legs->credit[leg - 1], p->meta->l3_len, w->now))
+	if (leg == 0 || leg_credit_take(&dp->legs->credit[leg - 1], hop_size(p->h, p->i), w->now))
 		return DROP_MAX;
 	return DROP_LEG_CREDIT;
 }
 
 /* May it pass? DROP_MAX: yes. */
-static enum drop_reason admit(struct worker *w, struct pass *p)
+static enum drop_reason admit(struct worker *w, const struct pass *p)
 {
 	const struct path_record *rec = p->rec;
 	const uint32_t bound = PATH_A_BOUND | PATH_B_BOUND;
@@ -109,7 +135,7 @@ static enum drop_reason admit(struct worker *w, struct pass *p)
 
 	if (unlikely((rec->flags & bound) != bound))
 		return DROP_PATH_UNBOUND;
-	if (unlikely(!side_is(&rec->side[p->from], &p->meta->src))) {
+	if (unlikely(!side_is_source(&rec->side[p->from], p))) {
 		why = stranger(w, p);
 		if (why != DROP_MAX)
 			return why;
@@ -145,16 +171,18 @@ static uint32_t nexthop_of(const struct worker *w, const struct pass *p)
 
 static void tell_too_big(struct worker *w, const struct pass *p, uint16_t mtu)
 {
+	struct endpoint src, dst;
 	struct rs_event ev = {
 		.type = RS_EV_TOO_BIG,
 		.side = (uint8_t)p->to,
 		.local = p->rec->side[p->to].local,
 		.mtu = mtu,
-		.len = p->meta->data_len,
-		.src = p->meta->src,
+		.len = p->h->len[p->i],
 		.id = p->rec->id,
 	};
 
+	hop_endpoints(p->h, p->i, &src, &dst);
+	ev.src = src;
 	rs_event_put(w, RS_CLASS_HINT, &ev);
 }
 
@@ -164,106 +192,117 @@ static uint32_t flow_label(const struct pass *p)
 	return (uint32_t)((p->rec->id * 0x9e3779b97f4a7c15ULL) >> 44) ^ p->to;
 }
 
-/* The checksum covers addresses and ports of both legs' outer headers (RFC 1624). */
-static void rewrite_udp(const struct pass *p, const struct path_side *to,
-			const struct endpoint *own)
+/* Sum of the addresses and ports of the headers as they came: they lie side by side. */
+static __rte_always_inline uint64_t sum_received(const struct pass *p)
 {
-	const struct pkt_meta *meta = p->meta;
+	const uint8_t *udp = p->ntm - UDP_HDR_LEN;
+	const uint8_t *addr = p->ip[0] >> 4 == 6 ? p->ip + 8 : p->ip + 12;
+	uint64_t sum = 0;
+	uint32_t w;
+
+	for (unsigned int n = p->ip[0] >> 4 == 6 ? 8 : 2; n > 0; n--, addr += 4) {
+		memcpy(&w, addr, 4);
+		sum += w;
+	}
+	memcpy(&w, udp, 4);
+	return sum + w;
+}
+
+/* The checksum covers addresses and ports of both legs' outer headers (RFC 1624). */
+static __rte_always_inline void rewrite_udp(const struct pass *p, const struct path_side *to,
+					    const struct rs_local *own)
+{
 	uint8_t *udp = p->ntm - UDP_HDR_LEN;
-	uint64_t old, now;
+	uint64_t old = sum_received(p);
 	uint16_t check;
 
 	memcpy(&check, udp + 6, 2);
-	store_be16(udp, own->port);
-	store_be16(udp + 2, to->port);
-	if (check == 0)
+	store_be32(udp, (uint32_t)own->ep.port << 16 | to->port);
+	if (unlikely(check == 0))
 		return;
-	old = csum_ip(&meta->src.ip) + csum_ip(&meta->dst.ip) + csum_be16(meta->src.port) +
-	      csum_be16(meta->dst.port);
-	now = csum_ip(&own->ip) + csum_ip(&to->ip) + csum_be16(own->port) + csum_be16(to->port);
-	check = csum_replace(check, old, now);
-	if (check == 0)
+	check = csum_replace(check, old, own->sum + csum_ip(&to->ip) + csum_be16(to->port));
+	if (unlikely(check == 0))
 		check = 0xffff;
 	memcpy(udp + 6, &check, 2);
 }
 
-static enum drop_reason rewrite(struct worker *w, const struct pass *p)
+static __rte_always_inline enum drop_reason rewrite(struct worker *w, const struct pass *p)
 {
-	struct pkt_meta *meta = p->meta;
 	const struct path_side *to = &p->rec->side[p->to];
-	const struct endpoint *own = &w->rs->dp->locals[to->local].ep;
-	const uint8_t *ip = pkt_l3(p->m);
-	bool from_v6 = (meta->flags & PKT_IPV6) != 0;
+	const struct rs_local *own = &w->rs->dp->locals[to->local];
+	bool from_v6 = p->ip[0] >> 4 == 6;
 	unsigned int hdr = outer_len(&to->ip);
-	uint16_t udp_len = UDP_HDR_LEN + meta->data_len, mtu;
+	uint16_t udp_len = (uint16_t)(UDP_HDR_LEN + p->h->len[p->i]), mtu;
 	struct outer o = {
-		.src = &own->ip,
+		.src = &own->ep.ip,
 		.dst = &to->ip,
-		.tos = from_v6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1],
-		.ttl = from_v6 ? ip[7] : ip[8],
+		.tos = from_v6 ? (uint8_t)(load_be16(p->ip) >> 4) : p->ip[1],
+		.ttl = from_v6 ? p->ip[7] : p->ip[8],
 		.proto = IPPROTO_UDP,
-		.flow = flow_label(p),
+		.flow = hdr == IP6_HDR_LEN ? flow_label(p) : 0,
 	};
+	uint32_t nexthop;
 
 	if (unlikely(o.ttl <= 1))
 		return DROP_IP_TTL;
 	o.ttl--;
 	if (unlikely(hdr == IP6_HDR_LEN && (p->ntm[-2] | p->ntm[-1]) == 0))
 		return DROP_UDP_NO_CHECKSUM;
-	meta->nexthop = nexthop_of(w, p);
-	if (unlikely(meta->nexthop == NEXTHOP_NONE))
+	nexthop = nexthop_of(w, p);
+	if (unlikely(nexthop == NEXTHOP_NONE))
 		return DROP_NO_ROUTE;
-	mtu = w->ifaces[w->nexthops[meta->nexthop].iface].mtu;
+	mtu = w->ifaces[w->nexthops[nexthop].iface].mtu;
 	if (unlikely(hdr + udp_len > mtu)) {
 		tell_too_big(w, p, mtu);
 		return DROP_MTU;
 	}
 	rewrite_udp(p, to, own);
 	outer_write(p->ntm - UDP_HDR_LEN, udp_len, &o);
-
-	/* The data now begins at the new IP header; 20 bytes more or less, the headroom has them. */
-	p->m->data_off = (uint16_t)(p->m->data_off + meta->data - UDP_HDR_LEN - hdr);
-	p->m->data_len = (uint16_t)(hdr + udp_len);
-	p->m->pkt_len = p->m->data_len;
+	/* 20 bytes more or less in front; the headroom has them. */
+	p->h->ip_len[p->i] = (uint16_t)hdr;
+	p->h->nexthop[p->i] = nexthop;
 	return DROP_MAX;
 }
 
-static enum drop_reason switch_one(struct worker *w, struct pass *p)
+static __rte_always_inline enum drop_reason switch_one(struct worker *w, const struct pass *p)
 {
-	enum drop_reason why;
+	struct path_count *c = &w->rs->path_count[p->rec->number];
+	uint16_t size = hop_size(p->h, p->i);
+	enum drop_reason why = admit(w, p);
 
-	p->from = p->ntm[1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
-	p->to = RS_SIDE_A + RS_SIDE_B - p->from;
-	why = admit(w, p);
-	return likely(why == DROP_MAX) ? rewrite(w, p) : why;
+	if (likely(why == DROP_MAX))
+		why = rewrite(w, p);
+	if (unlikely(why != DROP_MAX))
+		return why;
+	c->packets[p->from]++;
+	c->bytes[p->from] += size;
+	return DROP_MAX;
 }
 
 void switch_stage(struct worker *w)
 {
-	struct burst *b = &w->lanes.path;
-	uint64_t relayed = 0;
+	struct hops *h = &w->hops;
+	uint16_t kept = 0;
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct rte_mbuf *m = b->pkt[i];
-		struct pass p = {
-			.m = m,
-			.meta = pkt_meta(m),
-			.rec = pkt_meta(m)->path,
-			.ntm = pkt_data(m),
+	for (uint16_t i = 0; i < h->n; i++) {
+		const uint8_t from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
+		const struct pass p = {
+			.h = h,
+			.i = i,
+			.rec = h->rec[i],
+			.ntm = h->ntm[i],
+			.ip = hop_ip(h, i),
+			.from = from,
+			.to = RS_SIDE_A + RS_SIDE_B - from,
 		};
 		enum drop_reason why = switch_one(w, &p);
 
 		if (unlikely(why != DROP_MAX)) {
-			burst_drop(&w->stats, m, why);
+			burst_drop(&w->stats, h->m[i], why);
 			continue;
 		}
-		struct path_count *c = &w->rs->path_count[p.rec->number];
-
-		c->packets[p.from]++;
-		c->bytes[p.from] += p.meta->l3_len;
-		relayed++;
-		burst_push(&w->stats, &w->lanes.tx, m);
+		hop_keep(h, kept++, i);
 	}
-	w->stats.relayed += relayed;
-	b->n = 0;
+	h->n = kept;
+	w->stats.relayed += kept;
 }

@@ -5,6 +5,8 @@
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 
+enum { LINK_MAX = sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr) };
+
 /* Ports are few: the place of a port in w->ports, or n_ports. */
 static uint16_t place_of(const struct worker *w, uint16_t port)
 {
@@ -26,26 +28,26 @@ static void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m)
 	w->out[at].pkt[w->out[at].n++] = m; /* cannot overflow: both lanes fit */
 }
 
-/* Write the link header. nh: its MAC in the low 48 bits. The packet itself says what it is: its meta
- * is of the packet that came in, perhaps of the other family.
- */
-static void push_ethernet(struct rte_mbuf *m, const struct iface *f, uint64_t nh)
+static uint16_t link_len(const struct iface *f)
 {
-	const uint16_t type = *rte_pktmbuf_mtod(m, const uint8_t *) >> 4 == 6 ? RTE_ETHER_TYPE_IPV6
-									      : RTE_ETHER_TYPE_IPV4;
-	struct rte_ether_hdr *eth;
+	return RTE_ETHER_HDR_LEN + (f->vlan != 0 ? sizeof(struct rte_vlan_hdr) : 0);
+}
 
-	if (f->vlan != 0) {
-		struct rte_vlan_hdr *tag;
+/* Write the link header in front of ip. nh: its MAC in the low 48 bits. The packet itself says what it
+ * is: its meta is of the packet that came in, perhaps of the other family.
+ */
+static __rte_always_inline void link_write(uint8_t *ip, const struct iface *f, uint64_t nh)
+{
+	struct rte_ether_hdr *eth = (struct rte_ether_hdr *)(void *)(ip - link_len(f));
+	uint16_t type = rte_cpu_to_be_16(*ip >> 4 == 6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 
-		eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth) + sizeof(*tag));
-		tag = (void *)(eth + 1);
+	eth->ether_type = type;
+	if (unlikely(f->vlan != 0)) {
+		struct rte_vlan_hdr *tag = (struct rte_vlan_hdr *)(eth + 1);
+
 		eth->ether_type = rte_cpu_to_be_16(RTE_ETHER_TYPE_VLAN);
 		tag->vlan_tci = rte_cpu_to_be_16(f->vlan);
-		tag->eth_proto = rte_cpu_to_be_16(type);
-	} else {
-		eth = (void *)rte_pktmbuf_prepend(m, sizeof(*eth));
-		eth->ether_type = rte_cpu_to_be_16(type);
+		tag->eth_proto = type;
 	}
 	memcpy(&eth->dst_addr, &nh, RTE_ETHER_ADDR_LEN);
 	eth->src_addr = f->mac;
@@ -86,15 +88,46 @@ static void send_ip(struct worker *w, struct rte_mbuf *m)
 		burst_drop(&w->stats, m, DROP_MTU);
 		return;
 	}
-	if (unlikely(rte_pktmbuf_headroom(m) <
-		     sizeof(struct rte_ether_hdr) + sizeof(struct rte_vlan_hdr))) {
+	if (unlikely(rte_pktmbuf_headroom(m) < LINK_MAX)) {
 		burst_drop(&w->stats, m, DROP_HEADROOM);
 		return;
 	}
 	/* The line is shared: written once a minute, read for every packet. */
 	if (unlikely(atomic_load_explicit(&nh->used, memory_order_relaxed) == 0))
 		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
-	push_ethernet(m, f, word);
+	link_write(rte_pktmbuf_mtod(m, uint8_t *), f, word);
+	rte_pktmbuf_prepend(m, link_len(f));
+	collect(w, f, m);
+}
+
+/* A hop whose next hop is resolved is sent as it is; its mbuf is written to only where the outer
+ * headers changed in size. All else goes the way of the tx lane, which names what is wrong.
+ */
+static __rte_always_inline void send_hop(struct worker *w, const struct hops *h, uint16_t i)
+{
+	struct nexthop *nh = &w->nexthops[h->nexthop[i]];
+	uint64_t word = atomic_load_explicit(&nh->word, memory_order_acquire);
+	const struct iface *f = &w->ifaces[nh->iface];
+	uint8_t *ip = hop_ip(h, i);
+	struct rte_mbuf *m = h->m[i];
+	uint16_t off, len;
+
+	if (unlikely(nexthop_state(word) != NEXTHOP_READY ||
+		     ip - (uint8_t *)m->buf_addr < LINK_MAX)) {
+		send_ip(w, hop_leave(h, i));
+		return;
+	}
+	if (unlikely(atomic_load_explicit(&nh->used, memory_order_relaxed) == 0))
+		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
+	link_write(ip, f, word);
+	off = (uint16_t)(ip - link_len(f) - (uint8_t *)m->buf_addr);
+	len = (uint16_t)(link_len(f) + hop_size(h, i));
+	if (m->data_off != off)
+		m->data_off = off;
+	if (rte_pktmbuf_data_len(m) != len) {
+		m->data_len = len;
+		m->pkt_len = len;
+	}
 	collect(w, f, m);
 }
 
@@ -121,24 +154,30 @@ static void send_frame(struct worker *w, struct rte_mbuf *m)
 /* One try: what the queue does not take is dropped, nobody spins. */
 static void flush_port(struct worker *w, uint16_t port, struct port_burst *out)
 {
-	uint64_t bytes[2 * LANE_MAX];
+	uint64_t bytes = 0;
 	uint16_t sent;
 
+	/* What was sent is the port's: it is measured before. */
 	for (uint16_t i = 0; i < out->n; i++)
-		bytes[i] = rte_pktmbuf_pkt_len(out->pkt[i]);
+		bytes += rte_pktmbuf_pkt_len(out->pkt[i]);
 	sent = rte_eth_tx_burst(port, w->id, out->pkt, out->n);
-	for (uint16_t i = 0; i < sent; i++)
-		w->stats.tx_bytes += bytes[i];
-	w->stats.tx += sent;
-	for (uint16_t i = sent; i < out->n; i++)
+	for (uint16_t i = sent; i < out->n; i++) {
+		bytes -= rte_pktmbuf_pkt_len(out->pkt[i]);
 		burst_drop(&w->stats, out->pkt[i], DROP_TX_FULL);
+	}
+	w->stats.tx += sent;
+	w->stats.tx_bytes += bytes;
 	out->n = 0;
 }
 
 void tx_stage(struct worker *w)
 {
 	struct burst *tx = &w->lanes.tx, *frame = &w->lanes.frame;
+	struct hops *h = &w->hops;
 
+	for (uint16_t i = 0; i < h->n; i++)
+		send_hop(w, h, i);
+	h->n = 0;
 	for (uint16_t i = 0; i < tx->n; i++)
 		rte_prefetch0(&w->nexthops[pkt_meta(tx->pkt[i])->nexthop]);
 	for (uint16_t i = 0; i < tx->n; i++)

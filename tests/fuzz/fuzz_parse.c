@@ -87,6 +87,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(w->lanes.rx.n == 0);
 	out = lane_empty(&w->lanes.ntm) + lane_empty(&w->lanes.gn) + lane_empty(&w->lanes.dc) +
 	      lane_empty(&w->lanes.local);
+	for (uint16_t i = 0; i < w->hops.n; i++) {
+		FUZZ_CHECK(w->hops.len[i] <= size && w->hops.ip_len[i] <= size);
+		rte_pktmbuf_free(w->hops.m[i]);
+	}
+	out += w->hops.n;
+	w->hops.n = 0;
 	FUZZ_CHECK(out + stats_drop_sum(&w->stats) == drops + 1);
 	FUZZ_CHECK(rte_mempool_avail_count(w->pool) == before);
 	return 0;

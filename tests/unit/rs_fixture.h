@@ -276,8 +276,10 @@ static inline struct rte_mbuf *fix_udp_frame(struct fix *f, const struct fix_udp
 /* A frame arrives. */
 static inline void fix_inject(struct worker *w, struct rte_mbuf *m)
 {
+	bool is_steered = pkt_meta(m)->flags & PKT_STEERED;
+
 	w->stats.rx++;
-	burst_push(&w->stats, &w->lanes.rx, m);
+	burst_push(&w->stats, is_steered ? &w->lanes.steered : &w->lanes.rx, m);
 }
 
 /* The chain up to the tx lane, in the order of pipeline.c. */
@@ -300,7 +302,7 @@ static inline void fix_mail(struct worker *w)
 
 	while (mailbox_take(&w->mailbox, &m, 1) == 1) {
 		w->stats.from_mailbox++;
-		burst_push(&w->stats, &w->lanes.rx, m.ptr);
+		burst_push(&w->stats, &w->lanes.steered, m.ptr);
 		fix_run(w);
 	}
 }
@@ -315,11 +317,14 @@ static inline void fix_print_drops(const struct worker *w)
 	}
 }
 
-/* The one packet of the tx lane, or NULL; the lane is empty afterwards. */
+/* The one packet for tx, a hop or in the lane, or NULL; nothing is left there afterwards. */
 static inline struct rte_mbuf *fix_out(struct worker *w)
 {
 	struct rte_mbuf *m = NULL;
 
+	for (uint16_t i = 0; i < w->hops.n; i++)
+		burst_push(&w->stats, &w->lanes.tx, hop_leave(&w->hops, i));
+	w->hops.n = 0;
 	for (uint16_t i = 0; i < w->lanes.tx.n; i++) {
 		if (m == NULL)
 			m = w->lanes.tx.pkt[i];

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "appliance/pipeline/quick.h"
+
+#include "appliance/iface.h"
+#include "appliance/pipeline/outer.h"
+#include "appliance/worker.h"
+#include "common/wire.h"
+
+#include <rte_cpuflags.h>
+#include <rte_ether.h>
+#include <rte_prefetch.h>
+
+#include <errno.h>
+#include <immintrin.h>
+
+enum {
+	/* How far ahead lines are asked for: as many as the first-level cache can wait for. */
+	AHEAD_MBUF = 16,
+	AHEAD_HEAD = 8,
+
+	/* Offsets in a frame, IPv4 and IPv6. */
+	AT_TYPE = 12,
+	AT_IP = RTE_ETHER_HDR_LEN,
+	AT_UDP4 = AT_IP + IP4_HDR_LEN,
+	AT_UDP6 = AT_IP + IP6_HDR_LEN,
+	MIN4 = AT_UDP4 + UDP_HDR_LEN + WIRE_HDR_LEN,
+	MIN6 = AT_UDP6 + UDP_HDR_LEN + WIRE_HDR_LEN,
+};
+
+#define MAC_MASK 0xffffffffffffULL
+
+_Static_assert(AT_UDP6 + UDP_HDR_LEN + 2 <= QUICK_FORM_BYTES, "version and flags are in the form");
+
+static inline uint64_t load64(const uint8_t *p)
+{
+	uint64_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static inline uint32_t load32(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+/* ---- forms ---- */
+
+static void form_set(struct quick_form *f, unsigned int at, uint16_t n, uint64_t value,
+		     uint64_t mask)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		f->value[at + i] = (uint8_t)(value >> (8 * (n - 1 - i)));
+		f->mask[at + i] = (uint8_t)(mask >> (8 * (n - 1 - i)));
+	}
+}
+
+static void form_make(struct quick_form *f, const struct endpoint *dst)
+{
+	unsigned int udp;
+
+	memset(f, 0, sizeof(*f));
+	f->dst = *dst;
+	f->is_v6 = !ip_is_v4(&dst->ip);
+	udp = f->is_v6 ? AT_UDP6 : AT_UDP4;
+	if (f->is_v6) {
+		form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV6, 0xffff);
+		form_set(f, AT_IP, 1, 0x60, 0xf0);
+		form_set(f, AT_IP + 6, 1, IPPROTO_UDP, 0xff);
+		for (unsigned int i = 0; i < 16; i++)
+			form_set(f, AT_IP + 24 + i, 1, dst->ip.b[i], 0xff);
+	} else {
+		form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV4, 0xffff);
+		form_set(f, AT_IP, 1, 0x45, 0xff);
+		form_set(f, AT_IP + 6, 2, 0, 0x3fff); /* no piece of a datagram */
+		form_set(f, AT_IP + 9, 1, IPPROTO_UDP, 0xff);
+		form_set(f, AT_IP + 16, 4, load_be32(dst->ip.b + 12), UINT32_MAX);
+	}
+	form_set(f, udp + 2, 2, dst->port, 0xffff);
+	form_set(f, udp + UDP_HDR_LEN, 1, WIRE_VERSION << 4, 0xf0);
+	form_set(f, udp + UDP_HDR_LEN + 1, 1, 0, WIRE_ZERO_MASK);
+}
+
+void quick_learn(struct worker *w, const struct endpoint *dst)
+{
+	struct quick *q = &w->quick;
+	uint16_t own = (uint16_t)(dst->port - w->base_port);
+	uint8_t at = q->n;
+
+	for (uint8_t i = 0; i < q->n; i++)
+		if (endpoint_equal(&q->form[i].dst, dst))
+			return;
+	if (q->n < QUICK_FORMS)
+		q->n++;
+	else
+		at = q->oldest++ % QUICK_FORMS;
+	form_make(&q->form[at], dst);
+	q->form[at].worker = own < w->n_workers ? own : WORKER_ANY;
+	q->standing &= (uint8_t) ~(1u << at);
+}
+
+typedef bool (*match_fn)(const uint8_t *p, const struct quick_form *f);
+
+static __rte_always_inline bool match_scalar(const uint8_t *p, const struct quick_form *f)
+{
+	uint64_t differ = 0;
+
+	for (unsigned int i = 0; i < QUICK_FORM_BYTES; i += 8)
+		differ |= (load64(p + i) ^ load64(f->value + i)) & load64(f->mask + i);
+	return differ == 0;
+}
+
+static __rte_always_inline bool match_avx2(const uint8_t *p, const struct quick_form *f)
+{
+	const __m256i *have = (const __m256i *)(const void *)p;
+	const __m256i *want = (const __m256i *)(const void *)f->value;
+	const __m256i *mask = (const __m256i *)(const void *)f->mask;
+	__m256i a = _mm256_xor_si256(_mm256_loadu_si256(have), want[0]);
+	__m256i b = _mm256_xor_si256(_mm256_loadu_si256(have + 1), want[1]);
+
+	return _mm256_testz_si256(a, mask[0]) && _mm256_testz_si256(b, mask[1]);
+}
+
+__attribute__((target("avx512f"))) static __rte_always_inline bool
+match_avx512(const uint8_t *p, const struct quick_form *f)
+{
+	__m512i have = _mm512_loadu_si512(p);
+	__m512i differ = _mm512_xor_si512(have, _mm512_load_si512(f->value));
+
+	return _mm512_test_epi64_mask(differ, _mm512_load_si512(f->mask)) == 0;
+}
+
+/* An address can be taken from the box; one probe per form and burst notices. */
+static bool form_stands(struct worker *w, uint8_t at)
+{
+	struct quick *q = &w->quick;
+
+	if (q->standing & 1u << at)
+		return true;
+	if (at >= q->n || (local_lookup(w->local, &q->form[at].dst.ip, NULL) & LOCAL_BOX) == 0)
+		return false; /* also where nothing was learnt yet */
+	q->standing |= (uint8_t)(1u << at);
+	return true;
+}
+
+/* The form that fits, the last one first; NULL where none does. */
+static __rte_always_inline const struct quick_form *form_of(struct worker *w, const uint8_t *p,
+							    match_fn match)
+{
+	struct quick *q = &w->quick;
+
+	if (unlikely(!match(p, &q->form[q->last]))) {
+		uint8_t i = 0;
+
+		while (i < q->n && !match(p, &q->form[i]))
+			i++;
+		if (i == q->n)
+			return NULL;
+		q->last = i;
+	}
+	return likely(form_stands(w, q->last)) ? &q->form[q->last] : NULL;
+}
+
+/* ---- frames ---- */
+
+/* The interface that a frame came in on, by its MAC: known for the last port and VLAN. */
+static bool iface_learn(struct worker *w, uint32_t in, uint16_t port, uint16_t vlan)
+{
+	struct quick *q = &w->quick;
+
+	for (uint16_t i = 0; i < w->n_ifaces; i++) {
+		const struct iface *f = &w->ifaces[i];
+
+		if (f->port != port || f->vlan != vlan)
+			continue;
+		q->in = in;
+		q->iface = i;
+		q->mac = 0;
+		memcpy(&q->mac, f->mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+		return true;
+	}
+	return false;
+}
+
+/* To our MAC and not from it. A tag that is still in the frame shows as its type. */
+static __rte_always_inline bool link_is_ours(struct worker *w, const struct rte_mbuf *m,
+					     const uint8_t *p)
+{
+	bool stripped = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
+	uint16_t vlan = stripped ? m->vlan_tci & 0x0fff : 0;
+	uint32_t in = ((uint32_t)m->port << 12 | vlan) + 1;
+
+	if (unlikely(in != w->quick.in) && !iface_learn(w, in, m->port, vlan))
+		return false;
+	return (load64(p) & MAC_MASK) == w->quick.mac &&
+	       (load64(p + RTE_ETHER_ADDR_LEN) & MAC_MASK) != w->quick.mac;
+}
+
+/* Five words of a header whose checksum is right sum to all ones. */
+static __rte_always_inline bool sum4_is_good(const uint8_t *ip)
+{
+	uint64_t sum = (uint64_t)load32(ip) + load32(ip + 4) + load32(ip + 8) + load32(ip + 12) +
+		       load32(ip + 16);
+
+	return csum_fold(sum) == 0xffff;
+}
+
+static __rte_always_inline bool lengths_fit(uint16_t total, uint16_t room, uint16_t udp,
+					    uint16_t ip_len)
+{
+	return total <= room && udp + ip_len <= total && udp >= UDP_HDR_LEN + WIRE_HDR_LEN;
+}
+
+static __rte_always_inline bool check4(const struct rte_mbuf *m, const uint8_t *p, uint16_t room,
+				       uint16_t *udp)
+{
+	bool good = (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+
+	*udp = load_be16(p + AT_UDP4 + 4);
+	return lengths_fit(load_be16(p + AT_IP + 2), room, *udp, IP4_HDR_LEN) &&
+	       (good || sum4_is_good(p + AT_IP));
+}
+
+/* A mapped source would be taken for the IPv4 one; UDP needs its checksum here (RFC 8200 8.1). */
+static __rte_always_inline bool check6(const uint8_t *p, uint16_t room, uint16_t *udp)
+{
+	uint64_t high = load64(p + AT_IP + 8), low = load64(p + AT_IP + 16);
+	bool is_mapped = high == 0 && (uint32_t)low == 0xffff0000;
+
+	*udp = load_be16(p + AT_UDP6 + 4);
+	return room >= MIN6 - AT_IP &&
+	       lengths_fit((uint16_t)RTE_MIN(load_be16(p + AT_IP + 4) + IP6_HDR_LEN, UINT16_MAX),
+			   room, *udp, IP6_HDR_LEN) &&
+	       !is_mapped && (p[AT_UDP6 + 6] | p[AT_UDP6 + 7]) != 0;
+}
+
+/* For this host, a leg most likely: what parse.c would note about it, and the ntm lane. */
+static bool take_for_host(struct worker *w, struct rte_mbuf *m, const struct quick_form *f,
+			  const uint8_t *p, uint16_t udp)
+{
+	struct pkt_meta *meta = pkt_meta(m);
+	uint16_t ip_len = f->is_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
+	uint16_t all = load_be16(p + AT_IP + (f->is_v6 ? 4 : 2)) + (f->is_v6 ? IP6_HDR_LEN : 0);
+	struct endpoint src = {.port = load_be16(p + AT_IP + ip_len)};
+
+	if (f->is_v6)
+		memcpy(src.ip.b, p + AT_IP + 8, 16);
+	else
+		src.ip = ip_from_v4(load32(p + AT_IP + 12));
+	if (unlikely(!ip_is_unicast(&src.ip) || src.port == 0 ||
+		     local_lookup(w->local, &src.ip, NULL) != 0))
+		return false;
+	meta->src = src;
+	meta->dst = f->dst;
+	meta->iface = w->quick.iface;
+	meta->l3 = AT_IP;
+	meta->l4 = AT_IP + ip_len;
+	meta->data = meta->l4 + UDP_HDR_LEN;
+	meta->data_len = (uint16_t)(udp - UDP_HDR_LEN);
+	meta->l3_len = all;
+	meta->proto = IPPROTO_UDP;
+	meta->flags = f->is_v6 ? PKT_IPV6 : 0;
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		meta->flags |= PKT_L4_GOOD;
+	meta->worker = f->worker;
+	rte_pktmbuf_trim(m, (uint16_t)(rte_pktmbuf_data_len(m) - AT_IP - all));
+	burst_push(&w->stats, &w->lanes.ntm, m);
+	w->quick.notes = true;
+	return true;
+}
+
+/* Into the hops or the ntm lane, or false. */
+static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match_fn match)
+{
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+	uint16_t len = rte_pktmbuf_data_len(m), room = (uint16_t)(len - AT_IP), ip_len, udp;
+	struct hops *h = &w->hops;
+	const struct quick_form *f;
+	uint8_t *ntm;
+	uint64_t id;
+
+	if (unlikely(m->nb_segs != 1 || len < MIN4 || m->data_off + QUICK_FORM_BYTES > m->buf_len ||
+		     !link_is_ours(w, m, p)))
+		return false;
+	f = form_of(w, p, match);
+	if (unlikely(f == NULL))
+		return false;
+	ip_len = f->is_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
+	if (unlikely(f->is_v6 ? !check6(p, room, &udp) : !check4(m, p, room, &udp)))
+		return false;
+	ntm = p + AT_IP + ip_len + UDP_HDR_LEN;
+	id = load_be64(ntm + 8);
+	if (unlikely((ntm[0] & 15) >= WIRE_TYPE_COUNT))
+		return false;
+	if (!wire_is_path_id(id))
+		return take_for_host(w, m, f, p, udp);
+	h->m[h->n] = m;
+	h->ntm[h->n] = ntm;
+	h->id[h->n] = id;
+	h->len[h->n] = (uint16_t)(udp - UDP_HDR_LEN);
+	h->ip_len[h->n] = ip_len;
+	h->n++;
+	return true;
+}
+
+/* The lines of a packet that this burst will need, judged by the one before. */
+static __rte_always_inline void head_fetch(struct rte_mbuf *m, bool two_lines, bool notes)
+{
+	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
+	if (two_lines) /* the Path ID of an IPv6 packet lies in the second */
+		rte_prefetch0(rte_pktmbuf_mtod_offset(m, void *, RTE_CACHE_LINE_SIZE));
+	if (notes) {
+		rte_prefetch0(pkt_meta(m));
+		rte_prefetch0((uint8_t *)pkt_meta(m) + RTE_CACHE_LINE_SIZE);
+	}
+}
+
+static __rte_always_inline void scan_with(struct worker *w, match_fn match)
+{
+	struct burst *rx = &w->lanes.rx;
+	struct quick *q = &w->quick;
+	const bool notes = q->notes, two_lines = notes || q->form[q->last].is_v6;
+	uint16_t left = 0;
+	uint64_t bytes = 0;
+
+	q->standing = 0;
+	q->notes = false;
+	for (uint16_t i = 0; i < RTE_MIN(rx->n, AHEAD_MBUF); i++)
+		rte_prefetch0(rx->pkt[i]);
+	for (uint16_t i = 0; i < RTE_MIN(rx->n, AHEAD_HEAD); i++)
+		head_fetch(rx->pkt[i], two_lines, notes);
+	for (uint16_t i = 0; i < rx->n; i++) {
+		struct rte_mbuf *m = rx->pkt[i];
+
+		if (i + AHEAD_MBUF < rx->n)
+			rte_prefetch0(rx->pkt[i + AHEAD_MBUF]);
+		if (i + AHEAD_HEAD < rx->n)
+			head_fetch(rx->pkt[i + AHEAD_HEAD], two_lines, notes);
+		bytes += rte_pktmbuf_pkt_len(m);
+		if (unlikely(!take(w, m, match)))
+			rx->pkt[left++] = m;
+	}
+	rx->n = left;
+	w->stats.rx_bytes += bytes;
+}
+
+static void scan_scalar(struct worker *w)
+{
+	scan_with(w, match_scalar);
+}
+
+static void scan_avx2(struct worker *w)
+{
+	scan_with(w, match_avx2);
+}
+
+__attribute__((target("avx512f"))) static void scan_avx512(struct worker *w)
+{
+	scan_with(w, match_avx512);
+}
+
+static bool cpu_has(enum quick_isa isa)
+{
+	switch (isa) {
+	case QUICK_AVX512:
+		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX512F) > 0;
+	case QUICK_AVX2:
+		return rte_cpu_get_flag_enabled(RTE_CPUFLAG_AVX2) > 0;
+	default:
+		return isa == QUICK_SCALAR;
+	}
+}
+
+int quick_isa_set(struct worker *w, enum quick_isa isa)
+{
+	static const quick_scan_fn scans[QUICK_ISAS] = {scan_scalar, scan_avx2, scan_avx512};
+
+	if (!cpu_has(isa))
+		return -ENOTSUP;
+	w->quick.scan = scans[isa];
+	return 0;
+}
+
+static void isa_choose(struct worker *w)
+{
+	for (int isa = QUICK_ISAS - 1; isa >= 0; isa--)
+		if (quick_isa_set(w, (enum quick_isa)isa) == 0)
+			return;
+}
+
+void quick_scan(struct worker *w)
+{
+	if (unlikely(w->quick.scan == NULL))
+		isa_choose(w);
+	w->quick.scan(w);
+}
