@@ -12,6 +12,7 @@ def up(lab, topo, bare=False):
         ns.start_init(lab.dir, lambda proc: _record(lab, proc))
         _networks(lab, topo)
         _machines(lab, topo)
+        net.wait_plugged(lab)
         lab.save()
         services.start_all(lab, topo)
         lab.save()

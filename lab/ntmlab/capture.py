@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """tcpdump in the right namespace: `capture NET FILE`, `capture NET stop`."""
 import os
+import re
 import signal
 import struct
 import time
 
 from . import procs
 from .procs import LabError
+
+_COUNTS = re.compile(r"(\d+) packets? captured, (\d+) packets? received by filter, "
+                     r"(\d+) packets? dropped by kernel")
 
 
 def place(lab, topo, net):
@@ -39,12 +43,38 @@ def start(lab, topo, net, path, snaplen=0, only=""):
         time.sleep(0.005)
 
 
+def _counts(proc, start):
+    """What tcpdump has said about itself behind `start`: a list of (captured, received, dropped)."""
+    with open(proc["log"], encoding="utf-8", errors="replace") as f:
+        f.seek(start)
+        return [tuple(map(int, m)) for m in _COUNTS.findall(f.read())]
+
+
+def _catch_up(proc, timeout=20.0):
+    """Until tcpdump has read what its kernel socket held when this began: an interrupted one
+    leaves the rest of its ring unread."""
+    start, want, asked = os.path.getsize(proc["log"]), None, 0
+    deadline = time.monotonic() + timeout
+    while procs.is_alive(proc) and time.monotonic() < deadline:
+        said = _counts(proc, start)
+        if said and want is None:
+            want = said[0][1] - said[0][2]
+        if said and said[-1][0] >= want:
+            return
+        if len(said) == asked:
+            os.kill(proc["pid"], signal.SIGUSR1)
+            asked += 1
+        time.sleep(0.005)
+
+
 def stop(lab, topo, net):
-    """End a capture; its file is complete when this returns."""
+    """End a capture; its file is complete when this returns: all that was seen on the link before."""
     space, ifname = place(lab, topo, net)
     name = f"tcpdump-{ifname}"
-    if lab.proc(space, name) is None:
+    proc = lab.proc(space, name)
+    if proc is None:
         raise LabError(f"{net} is not being captured")
+    _catch_up(proc)
     lab.stop(space, name, signal.SIGINT)
 
 

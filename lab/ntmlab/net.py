@@ -5,13 +5,17 @@ A network is a space with a bridge `br0`. Whatever is attached to it has a veth 
 with delay, loss or rate is two veths that meet in the space `.wires`, joined there by link-delay.
 """
 import fcntl
+import hashlib
 import ipaddress
+import struct
 import time
 
 from . import delay, ns
 from .procs import LabError
 
 WIRES = ".wires"
+SIOCGIFFLAGS = 0x8913
+IFF_RUNNING = 0x40
 
 _SYSCTLS = {
     "net/ipv4/ping_group_range": "0 2147483647",
@@ -86,9 +90,18 @@ def add_network(lab, topo, name):
     # Only a network with gateways has the kernel as a router on it; elsewhere it only bridges.
     if not gateways:
         sysctls(space, {"net/ipv6/conf/default/disable_ipv6": "1"})
-    batch(space, ["link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0",
+    # An address of its own: a bridge otherwise takes the lowest of its ports' and changes it when
+    # that port moves away, and everybody's neighbour entry for the gateway is wrong.
+    batch(space, [f"link add br0 address {_bridge_mac(lab, name)} type bridge stp_state 0 "
+                  "forward_delay 0 mcast_snooping 0",
                   "link set br0 up",
                   *(f"addr add {g} dev br0 {_flags(g)}" for g in gateways)])
+
+
+def _bridge_mac(lab, name):
+    """A locally administered address, the same for the same network of the same lab."""
+    digest = hashlib.sha256(f"{lab.name} {name}".encode()).digest()
+    return "02:" + ":".join(f"{b:02x}" for b in digest[:5])
 
 
 def _flags(addr):
@@ -97,6 +110,46 @@ def _flags(addr):
 
 def is_shaped(figures):
     return any(figures.get(k) for k in ("delay_ms", "loss_percent", "rate_mbit", "shaped"))
+
+
+class Carrier:
+    """Whether an interface is operational, asked without starting a program.
+
+    The kernel tells a carrier's change to the machine from a work queue, and until then drops what
+    the machine sends. A cable is plugged by hand, far slower than that; the lab waits for it.
+    """
+
+    def __init__(self, space, ifname):
+        self.ifname = ifname
+        self.sock = ns.socket_in(space)
+
+    def is_up(self):
+        req = struct.pack("16s24x", self.ifname.encode())
+        flags, = struct.unpack_from("<H", fcntl.ioctl(self.sock, SIOCGIFFLAGS, req), 16)
+        return bool(flags & IFF_RUNNING)
+
+    def wait(self, up, timeout=20.0):
+        """Until the machine has noticed; the time only ends a hang."""
+        deadline = time.monotonic() + timeout
+        while self.is_up() != up:
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.ifname} does not go {'up' if up else 'down'}")
+            time.sleep(0.0005)
+
+
+def wait_plugged(lab):
+    """Until every link that is plugged in is operational at both ends."""
+    for link in lab.data.get("links", {}).values():
+        if not link.get("down"):
+            Carrier(lab.space(link["space"]), link["if"]).wait(True)
+            _wait_port(lab.space(link["network"]), link["port"])
+
+
+def _wait_port(space, port):
+    """Until a network forwards for a port: the bridge hears of the carrier under the same kernel
+    lock as the change that follows here, so it is done when that is."""
+    Carrier(space, port).wait(True)
+    batch(space, [f"link set {port} up"])
 
 
 def add_link(lab, space_name, ifname, network, port, figures):
@@ -228,6 +281,9 @@ def set_carrier(lab, link, up):
     if link["wire"]:
         batch(lab.space(WIRES), [f"link set {link['wire'][0]} {word}"])
     batch(lab.space(link["network"]), [f"link set {link['port']} {word}"])
+    Carrier(lab.space(link["space"]), link["if"]).wait(up)
+    if up:
+        _wait_port(lab.space(link["network"]), link["port"])
     link["down"] = not up
 
 
@@ -247,14 +303,18 @@ def move(lab, topo, name, network):
     old_ip, new_ip = ns.Waiting(lab.space(link["network"])), ns.Waiting(new)
     node_ip = ns.Waiting(lab.space(machine))
     wire_ips = [ns.Waiting(lab.space(WIRES)) for _ in range(2)] if link["wire"] else []
+    carrier = Carrier(lab.space(machine), ifname)
     start = time.monotonic()
     if wire_ips:
         wire_ips[0].do([f"link set {link['wire'][0]} down"])
     old_ip.do([f"link set {link['port']} down", f"link set {link['port']} netns {new['pid']}"])
+    carrier.wait(False)
     new_ip.do([f"link set {link['port']} master br0 up"])
     if wire_ips:
         wire_ips[1].do([f"link set {link['wire'][0]} up"])
     link["network"] = network
     link["down"] = False
+    carrier.wait(True)
+    Carrier(new, link["port"]).wait(True)
     node_ip.do(_address_lines(topo, link, addrs, 100 * index, True))
     return (time.monotonic() - start) * 1000

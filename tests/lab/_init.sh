@@ -46,6 +46,12 @@ wait_for() {
 	done
 }
 
+# CMD | saw ERE: a line of it matches. Reads to the end, where `grep -q` stops at the match and the
+# writer, killed by the closed pipe, fails the pipeline.
+saw() {
+	awk -v p="${1//\\/\\\\}" '$0 ~ p { n++ } END { exit !n }'
+}
+
 # assert_eq WHAT WANT HAVE
 assert_eq() {
 	[ "$2" = "$3" ] || fail "$1: want '$2', have '$3'"
