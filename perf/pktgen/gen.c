@@ -96,9 +96,11 @@ static uint16_t receive_port(struct gen *g, uint16_t port)
 
 static uint16_t receive(struct gen *g)
 {
-	uint16_t n = receive_port(g, g->access);
+	uint16_t n = receive_port(g, g->port[TRAFFIC_ACCESS]);
 
-	return g->outside == g->access ? n : (uint16_t)(n + receive_port(g, g->outside));
+	if (g->port[TRAFFIC_OUTSIDE] != g->port[TRAFFIC_ACCESS])
+		n = (uint16_t)(n + receive_port(g, g->port[TRAFFIC_OUTSIDE]));
+	return n;
 }
 
 /* ---- sending ---- */
@@ -120,7 +122,7 @@ static void send_items(struct gen *g, enum way w, struct traffic_item *item, uin
 	traffic_make(&g->traffic, w, item, n, m);
 	for (uint16_t i = 0; g->mark_port >= 0 && i < n; i++)
 		m[i]->port = (uint16_t)g->mark_port;
-	sent = rte_eth_tx_burst(w == WAY_IN ? g->outside : g->access, 0, m, n);
+	sent = rte_eth_tx_burst(g->port[w == WAY_IN ? TRAFFIC_OUTSIDE : TRAFFIC_ACCESS], 0, m, n);
 	for (uint16_t i = sent; i < n; i++) {
 		ledger_refused(l, item[i].seq);
 		rte_pktmbuf_free(m[i]);
@@ -166,6 +168,14 @@ uint64_t gen_under_way(const struct gen *g)
 	return n;
 }
 
+static void tick(struct gen *g, uint64_t now)
+{
+	if (g->tick == NULL || now < g->tick_tsc)
+		return;
+	g->tick_tsc = now + rte_get_tsc_hz() / 1000000 * GEN_TICK_US;
+	g->tick(g->ctx);
+}
+
 /* Until all has come, or nothing has for GEN_DRAIN_MS. */
 static void drain(struct gen *g)
 {
@@ -207,6 +217,7 @@ void gen_run(struct gen *g, const struct gen_conf *c)
 		if (due > 0)
 			send_way(g, c, next_way(g, c), (uint16_t)due);
 		(void)receive(g);
+		tick(g, now);
 	}
 	g->to_tsc = rte_rdtsc();
 	drain(g);
@@ -217,11 +228,13 @@ void gen_run(struct gen *g, const struct gen_conf *c)
 
 void gen_listen(struct gen *g, uint64_t tsc)
 {
-	uint64_t until = rte_rdtsc() + tsc;
+	uint64_t now = rte_rdtsc(), until = now + tsc;
 
-	do
+	do {
 		(void)receive(g);
-	while (rte_rdtsc() < until);
+		now = rte_rdtsc();
+		tick(g, now);
+	} while (now < until && !must_quit(g));
 }
 
 int gen_learn(struct gen *g, double pps, double seconds)
@@ -246,6 +259,7 @@ int gen_learn(struct gen *g, double pps, double seconds)
 			send_items(g, WAY_OUT, &item, 1);
 		}
 		(void)receive(g);
+		tick(g, now);
 	}
 	drain(g);
 	return 0;

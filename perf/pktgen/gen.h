@@ -16,7 +16,13 @@
 
 #include <stdatomic.h>
 
-enum { GEN_SIZES_MAX = 64, GEN_SLICE_MS = 10, GEN_SECONDS_MAX = 3600, GEN_DRAIN_MS = 1000 };
+enum {
+	GEN_SIZES_MAX = 64,
+	GEN_SLICE_MS = 10,
+	GEN_SECONDS_MAX = 3600,
+	GEN_DRAIN_MS = 1000,
+	GEN_TICK_US = 1000
+};
 
 /* Frames that are no data of ours: the control conversation, ARP. Takes the packet. */
 typedef void (*gen_other_fn)(void *ctx, struct rte_mbuf *m, enum traffic_kind kind);
@@ -35,10 +41,13 @@ struct gen {
 	struct traffic traffic;
 	struct ledger ledger[WAYS];
 	struct rte_mempool *pool;
-	uint16_t access, outside; /* ports that nodes and general hosts are at; may be one */
-	int mark_port;		  /* port to note in what is sent (net_ring does not); -1: none */
-	gen_other_fn other;	  /* NULL: counted and freed */
+	uint16_t port[TRAFFIC_SIDES];
+	int mark_port;	    /* port to note in what is sent (net_ring does not); -1: none */
+	gen_other_fn other; /* NULL: counted and freed */
 	void *ctx;
+	/* Called about every GEN_TICK_US, also in the middle of a run; NULL: never. */
+	void (*tick)(void *ctx);
+	uint64_t tick_tsc;
 	const _Atomic bool *quit; /* NULL, or: end early */
 
 	/* Of one run. */
@@ -68,7 +77,7 @@ void gen_fini(struct gen *g);
  */
 void gen_run(struct gen *g, const struct gen_conf *c);
 
-/* Receive for a while without sending; other() hears of control and link frames. */
+/* Receive for a while without sending; other() and tick() do their work. */
 void gen_listen(struct gen *g, uint64_t tsc);
 
 /* Have every flow send until its mapping is known, at most pps packets a second. 0, -ETIMEDOUT, or

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ntm-pktgen [EAL ARGS] -- [ARGS]: valid sealed NTM traffic of many paths and flows through an RS,
  * with every packet accounted for; see perf/pktgen/README.md.
+ * ntm-pktgen --join [SEED]: the join string that the RS is configured with.
  */
-#include "common/log.h"
+#include "common/join.h"
 #include "perf/pktgen/measure.h"
 #include "perf/pktgen/options.h"
+#include "perf/pktgen/talk.h"
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -13,6 +15,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,12 +30,16 @@ static void on_signal(int number)
 int main(int argc, char **argv)
 {
 	struct sigaction sa = {.sa_handler = on_signal};
-	char folder[4096];
+	char folder[4096], join[JOIN_TEXT_MAX];
 	struct options o;
 	int n, ret;
 
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
 		options_help();
+		return 0;
+	}
+	if (argc >= 2 && strcmp(argv[1], "--join") == 0) {
+		printf("%s\n", talk_join_text(argc > 2 ? strtoull(argv[2], NULL, 0) : 1, join));
 		return 0;
 	}
 	n = rte_eal_init(argc, argv);

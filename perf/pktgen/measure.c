@@ -2,6 +2,8 @@
 #include "perf/pktgen/measure.h"
 #include "appliance/pipeline/drop.h"
 #include "appliance/port.h"
+#include "common/ctl.h"
+#include "perf/pktgen/link.h"
 #include "perf/pktgen/report.h"
 #include "perf/pktgen/search.h"
 
@@ -14,8 +16,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { ROOM = 2048, ROOM_JUMBO = 9216 + 256, LEARN_PPS = 20000, HELD_TRIES = 5 };
+enum {
+	ROOM = 2048,
+	ROOM_JUMBO = 9216 + 256,
+	LEARN_PPS = 20000,
+	HELD_TRIES = 5,
+	CTL_WAIT_MS = 5000
+};
+#define REKEY_AGE_NS 60000000000ULL
 /* After a hold that lost packets the search goes on this much lower. */
 static const double STEP_DOWN = 0.98;
 
@@ -26,8 +36,9 @@ struct measure {
 	struct gen gen;
 	struct dut dut;
 	unsigned int dut_lcore; /* 0: none runs */
+	struct link link;
 	json_t *rows, *runs;
-	uint64_t drops[DROP_MAX]; /* of the in-process RS when the run began */
+	json_t *drops; /* of the RS when the run began, by name; NULL: not known */
 };
 
 static int failed(const char *what, int err)
@@ -43,6 +54,18 @@ static uint16_t longest(const struct options *o)
 	for (unsigned int i = 0; i < o->gen.n_sizes; i++)
 		max = RTE_MAX(max, o->gen.size[i]);
 	return max;
+}
+
+/* IP bytes of the longest packet that goes out, at least those of Ethernet. */
+static uint16_t mtu_needed(const struct measure *m)
+{
+	uint16_t mtu = RTE_ETHER_MTU;
+
+	for (int w = 0; w < WAYS; w++)
+		if (m->o->gen.weight[w] > 0)
+			mtu = RTE_MAX(mtu, traffic_frame_len(&m->plan, (enum way)w, longest(m->o)) -
+						   RTE_ETHER_HDR_LEN);
+	return mtu;
 }
 
 static int set_up(struct measure *m, const _Atomic bool *quit)
@@ -85,14 +108,82 @@ static int in_process_up(struct measure *m)
 		ret = dut_install(&m->dut, &m->plan);
 	if (ret < 0)
 		return failed("RS in the process (-m)", ret);
-	m->gen.access = m->gen.outside = m->dut.gen_port;
+	for (int side = 0; side < TRAFFIC_SIDES; side++) {
+		m->gen.port[side] = m->dut.gen_port;
+		m->gen.traffic.own_mac[side] = mac;
+		m->gen.traffic.rs_mac[side] = m->dut.iface.mac;
+	}
 	m->gen.mark_port = m->dut.port;
-	m->gen.traffic.own_mac = mac;
-	m->gen.traffic.rs_mac = m->dut.iface.mac;
 	ret = rte_eal_remote_launch(dut_main, &m->dut, lcore);
 	if (ret == 0)
 		m->dut_lcore = lcore;
 	return ret;
+}
+
+static uint64_t tsc_of(double seconds)
+{
+	return (uint64_t)(seconds * (double)rte_get_tsc_hz());
+}
+
+/* Listen, and let the conversation go on, until it has come to `state`. */
+static int talk_until(struct measure *m, enum talk_state state, double seconds)
+{
+	uint64_t until = rte_rdtsc() + tsc_of(seconds), tell = rte_rdtsc() + tsc_of(2);
+	struct talk *t = m->link.talk;
+	char progress[160];
+
+	while (talk_state(t) != state) {
+		gen_listen(&m->gen, tsc_of(0.005));
+		talk_progress(t, progress, sizeof(progress));
+		if (talk_state(t) == TALK_FAILED) {
+			fprintf(stderr, "ntm-pktgen: %s\n", talk_why(t));
+			return -EPROTO;
+		}
+		if (atomic_load(m->gen.quit) && state != TALK_GONE)
+			return -EINTR;
+		if (rte_rdtsc() > until) {
+			fprintf(stderr, "ntm-pktgen: after %.0f s: %s\n", seconds, progress);
+			return -ETIMEDOUT;
+		}
+		if (rte_rdtsc() > tell) {
+			printf("%s\n", progress);
+			fflush(stdout);
+			tell = rte_rdtsc() + tsc_of(2);
+		}
+	}
+	return 0;
+}
+
+static int ports_up(struct measure *m)
+{
+	const struct options *o = m->o;
+	struct talk_conf conf = {.plan = &m->plan,
+				 .dc = link_dc(o->plan.outer6),
+				 .send = link_send,
+				 .ctx = &m->link};
+	struct timespec ts;
+	int ret = link_open(&m->link, &m->gen, o->port, o->n_ports, mtu_needed(m));
+
+	if (ret < 0)
+		return ret;
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	conf.clock_offset_ns =
+		(int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec - (int64_t)clock_ns(&m->link.clock);
+	m->link.talk = talk_create(&conf);
+	if (m->link.talk == NULL)
+		return failed("memory for legs", -ENOMEM);
+	return talk_until(m, TALK_READY, o->setup_s);
+}
+
+/* Have the RS forget us, unless somebody wants to go on with what it knows. */
+static void ports_down(struct measure *m)
+{
+	if (m->link.talk != NULL && !m->o->keep && talk_state(m->link.talk) != TALK_FAILED) {
+		talk_leave(m->link.talk, clock_ns(&m->link.clock));
+		(void)talk_until(m, TALK_GONE, m->o->setup_s);
+	}
+	talk_destroy(m->link.talk);
+	link_close(&m->link);
 }
 
 static void tear_down(struct measure *m)
@@ -103,34 +194,76 @@ static void tear_down(struct measure *m)
 	}
 	if (m->o->in_process)
 		dut_down(&m->dut);
+	else
+		ports_down(m);
 	gen_fini(&m->gen);
 	plan_fini(&m->plan);
 	rte_mempool_free(m->pool);
+	json_decref(m->drops);
 }
 
-/* What the RS dropped since drops_begin(), by name; NULL where it is another process. */
+/* What the RS has dropped so far, by name; NULL where nobody can tell. */
+static json_t *drops_here(const struct worker *w)
+{
+	json_t *o = json_object();
+
+	for (int i = 0; i < DROP_MAX; i++)
+		json_object_set_new(o, drop_name((enum drop_reason)i),
+				    json_integer((json_int_t)w->stats.drops[i]));
+	return o;
+}
+
+static json_t *drops_there(const char *socket)
+{
+	json_t *ask = json_pack("{s:s}", "cmd", "stats"), *answer, *o, *d;
+	char why[CTL_WHY_MAX];
+	size_t i;
+
+	answer = ctl_call(socket, ask, CTL_WAIT_MS, why);
+	json_decref(ask);
+	if (answer == NULL) {
+		fprintf(stderr, "ntm-pktgen: %s: %s\n", socket, why);
+		return NULL;
+	}
+	o = json_object();
+	json_array_foreach(json_object_get(answer, "drops"), i, d) json_object_set(
+		o, json_string_value(json_object_get(d, "name")), json_object_get(d, "count"));
+	json_decref(answer);
+	return o;
+}
+
+static json_t *drops_now(const struct measure *m)
+{
+	if (m->o->in_process)
+		return drops_here(m->dut.w);
+	return m->o->ctl != NULL ? drops_there(m->o->ctl) : NULL;
+}
+
 static void drops_begin(struct measure *m)
 {
-	if (!m->o->in_process)
-		return;
-	memcpy(m->drops, m->dut.w->stats.drops, sizeof(m->drops));
-	atomic_fetch_add(&m->dut.epoch, 1);
+	json_decref(m->drops);
+	m->drops = drops_now(m);
+	if (m->o->in_process)
+		atomic_fetch_add(&m->dut.epoch, 1);
 }
 
 static json_t *drops_end(const struct measure *m)
 {
-	json_t *o;
+	json_t *now = drops_now(m), *o, *v;
+	const char *name;
 
-	if (!m->o->in_process)
+	if (now == NULL)
 		return NULL;
 	o = json_object();
-	for (int i = 0; i < DROP_MAX; i++) {
-		uint64_t n = m->dut.w->stats.drops[i] - m->drops[i];
+	json_object_foreach(now, name, v)
+	{
+		json_int_t n =
+			json_integer_value(v) - json_integer_value(json_object_get(m->drops, name));
 
 		if (n > 0)
-			json_object_set_new(o, drop_name((enum drop_reason)i),
-					    json_integer((json_int_t)n));
+			json_object_set_new(o, name, json_integer(n));
 	}
+	json_decref(now);
 	return o;
 }
 
@@ -144,6 +277,12 @@ static int run(struct measure *m, double pps, double seconds, struct report *r)
 
 	c.pps = pps;
 	c.seconds = seconds;
+	if (m->link.talk != NULL) {
+		talk_rekey(m->link.talk, clock_ns(&m->link.clock), REKEY_AGE_NS);
+		ret = talk_until(m, TALK_READY, m->o->setup_s);
+		if (ret < 0)
+			return ret;
+	}
 	drops_begin(m);
 	gen_run(&m->gen, &c);
 	ret = report_make(r, &m->gen, m->o->in_process ? &m->dut : NULL, pps);
@@ -276,7 +415,7 @@ int measure(const struct options *o, const _Atomic bool *quit)
 	m->runs = json_array();
 	ret = set_up(m, quit);
 	if (ret == 0)
-		ret = in_process_up(m);
+		ret = o->in_process ? in_process_up(m) : ports_up(m);
 	if (ret == 0)
 		ret = work(m);
 	tear_down(m);

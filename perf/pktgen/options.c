@@ -28,6 +28,12 @@
 	X(CHECK,      "check",      "N", "look at one packet in N to the last byte (64); 0: none") \
 	X(IN_PROCESS, "in-process", NULL, "the RS is a worker in this process, over net_ring; "    \
 				    "needs a second lcore")                                        \
+	X(PORT,       "port",       "DEV", "a port to the RS, PCI address or vdev; a second one is "\
+				    "where general hosts are")                                     \
+	X(SETUP,      "setup",      "S", "with --port: longest wait for the RS and its answers "   \
+				    "(60)")                                                        \
+	X(KEEP,       "keep",       NULL, "with --port: leave paths and legs at the RS at the end")\
+	X(CTL,        "ctl",        "SOCKET", "control socket of the RS: its drops by name")       \
 	X(RING,       "ring",       "N", "in-process: packets a ring holds (4096)")                \
 	X(PACKETS,    "packets",    "N", "packet buffers (32767)")                                 \
 	X(WINDOW,     "window",     "BITS", "2^BITS packets of a way may be under way (20)")       \
@@ -143,6 +149,14 @@ static int rate(const char *text, struct options *o)
 	return number(digits, 0.001, 100, &o->percent);
 }
 
+static int port(const char *text, struct options *o)
+{
+	if (o->n_ports == TRAFFIC_SIDES)
+		return -EINVAL;
+	o->port[o->n_ports++] = text;
+	return 0;
+}
+
 static int seed(const char *text, uint64_t *out)
 {
 	char *end;
@@ -187,6 +201,16 @@ static int take(struct options *o, enum option_id opt, const char *arg)
 	case OPT_IN_PROCESS:
 		o->in_process = true;
 		return 0;
+	case OPT_PORT:
+		return port(arg, o);
+	case OPT_SETUP:
+		return number(arg, 1, GEN_SECONDS_MAX, &o->setup_s);
+	case OPT_KEEP:
+		o->keep = true;
+		return 0;
+	case OPT_CTL:
+		o->ctl = arg;
+		return 0;
 	case OPT_RING:
 		return count(arg, 64, 1 << 20, &o->ring);
 	case OPT_PACKETS:
@@ -226,6 +250,7 @@ static void defaults(struct options *o)
 		.packets = 32767,
 		.window_bits = 20,
 		.check_every = 64,
+		.setup_s = 60,
 		.trial_s = 2,
 		.resolution = 0.01,
 		.name = "ndr",
@@ -241,6 +266,10 @@ static int check(struct options *o)
 		if (w <= WAY_B ? o->plan.paths == 0 : o->plan.flows == 0)
 			o->gen.weight[w] = 0;
 		sum += o->gen.weight[w];
+	}
+	if (o->in_process == (o->n_ports > 0)) {
+		fprintf(stderr, "ntm-pktgen: either --in-process or --port\n");
+		return -EINVAL;
 	}
 	if (sum == 0) {
 		fprintf(stderr, "ntm-pktgen: --paths, --flows and --mix leave nothing to send\n");
@@ -263,7 +292,7 @@ int options_parse(struct options *o, int argc, char **argv)
 		longs[i] = (struct option){texts[i].name,
 					   texts[i].arg != NULL ? required_argument : no_argument,
 					   NULL, i};
-	optind = 1;
+	optind = 0; /* glibc: from the start, also after an error */
 	while ((at = getopt_long(argc, argv, "", longs, NULL)) != -1) {
 		if (at == OPT_HELP) {
 			options_help();

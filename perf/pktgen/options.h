@@ -13,6 +13,11 @@ struct options {
 	double percent; /* of line_mbit, where the rate was given so; else 0 */
 	double line_mbit;
 	bool in_process;
+	const char *port[TRAFFIC_SIDES]; /* DPDK devices; NULL: none */
+	unsigned int n_ports;
+	double setup_s;	      /* longest wait for the RS and for what it is told */
+	bool keep;	      /* leave paths and legs at the RS */
+	const char *ctl;      /* control socket of the RS, for its drops; NULL: none */
 	unsigned int ring;    /* of in_process, packets */
 	unsigned int packets; /* mbufs */
 	unsigned int window_bits;

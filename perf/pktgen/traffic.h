@@ -28,9 +28,12 @@ enum {
 	TRAFFIC_TTL = 64,
 };
 
+/* Where nodes are, and where general hosts are; may be one port. */
+enum traffic_side { TRAFFIC_ACCESS, TRAFFIC_OUTSIDE, TRAFFIC_SIDES };
+
 struct traffic {
 	struct plan *plan;
-	struct rte_ether_addr own_mac, rs_mac;
+	struct rte_ether_addr own_mac[TRAFFIC_SIDES], rs_mac[TRAFFIC_SIDES];
 	uint32_t check_every; /* 1: all; 0: none */
 	uint32_t check_count;
 	uint64_t corrupt;	 /* looked at and not as it should be */

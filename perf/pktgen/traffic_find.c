@@ -3,16 +3,7 @@
 
 #include <rte_prefetch.h>
 
-/* A frame taken apart: lengths agree with each other and with the frame. */
-struct view {
-	struct endpoint src, dst;
-	uint8_t *ip, *udp, *body;
-	uint16_t body_len;
-	uint8_t ttl;
-	bool v6;
-};
-
-static bool view_ip4(struct view *v, uint32_t room)
+static bool view_ip4(struct traffic_view *v, uint32_t room)
 {
 	uint16_t total = room >= IP4_HDR_LEN ? load_be16(v->ip + 2) : 0;
 	uint32_t src, dst;
@@ -30,7 +21,7 @@ static bool view_ip4(struct view *v, uint32_t room)
 	return true;
 }
 
-static bool view_ip6(struct view *v, uint32_t room)
+static bool view_ip6(struct traffic_view *v, uint32_t room)
 {
 	uint16_t len = room >= IP6_HDR_LEN ? load_be16(v->ip + 4) : 0;
 
@@ -45,7 +36,7 @@ static bool view_ip6(struct view *v, uint32_t room)
 	return true;
 }
 
-static bool view_packet(struct view *v, uint8_t *ip, uint32_t room)
+bool traffic_view(struct traffic_view *v, uint8_t *ip, uint32_t room)
 {
 	v->ip = ip;
 	v->v6 = room > 0 && ip[0] >> 4 == 6;
@@ -70,7 +61,7 @@ static bool is_checked(struct traffic *t)
 }
 
 /* What is wrong with checksums, if anything. */
-static const char *sums_fault(const struct view *v)
+static const char *sums_fault(const struct traffic_view *v)
 {
 	uint16_t check = traffic_udp_check(&v->src.ip, &v->dst.ip, v->udp,
 					   (uint16_t)(v->body_len + UDP_HDR_LEN));
@@ -83,7 +74,7 @@ static const char *sums_fault(const struct view *v)
 }
 
 /* An inner packet of a stream, to the last byte. ends are what it should say. */
-static const char *inner_fault(const struct traffic *t, const struct view *v,
+static const char *inner_fault(const struct traffic *t, const struct traffic_view *v,
 			       const struct traffic_ends *e, uint32_t stream, uint64_t seq)
 {
 	struct traffic_stamp stamp;
@@ -101,7 +92,7 @@ static const char *inner_fault(const struct traffic *t, const struct view *v,
 }
 
 /* An RS-S packet that is to be looked at: outer header as an RS should write it, then the seal. */
-static const char *path_fault(struct traffic *t, const struct view *v,
+static const char *path_fault(struct traffic *t, const struct traffic_view *v,
 			      const struct traffic_found *f)
 {
 	const struct plan *p = t->plan;
@@ -113,7 +104,7 @@ static const char *path_fault(struct traffic *t, const struct view *v,
 			     .keys = p->path_keys[f->way].recv,
 			     .iv = iv,
 			     .pkt = v->body};
-	struct view inner;
+	struct traffic_view inner;
 	const char *fault = sums_fault(v);
 
 	if (fault != NULL)
@@ -126,12 +117,12 @@ static const char *path_fault(struct traffic *t, const struct view *v,
 	aead_open(p->aead, &op, 1);
 	if (!op.ok)
 		return "seal";
-	if (!view_packet(&inner, v->body + WIRE_HDR_LEN, op.out_len))
+	if (!traffic_view(&inner, v->body + WIRE_HDR_LEN, op.out_len))
 		return "inner headers";
 	return inner_fault(t, &inner, &e, f->stream, f->seq);
 }
 
-static void find_path(struct traffic *t, const struct view *v, const struct wire_fields *w,
+static void find_path(struct traffic *t, const struct traffic_view *v, const struct wire_fields *w,
 		      struct traffic_found *f)
 {
 	const char *fault;
@@ -152,7 +143,7 @@ static void find_path(struct traffic *t, const struct view *v, const struct wire
 }
 
 /* Sealed by RS-N for a node. */
-static void find_in(struct traffic *t, const struct view *v, const struct wire_fields *w,
+static void find_in(struct traffic *t, const struct traffic_view *v, const struct wire_fields *w,
 		    struct traffic_found *f)
 {
 	const struct plan *p = t->plan;
@@ -167,10 +158,10 @@ static void find_in(struct traffic *t, const struct view *v, const struct wire_f
 			     .pkt = v->body};
 	bool checked = is_checked(t);
 	const char *fault = checked ? sums_fault(v) : NULL; /* before the seal is taken off */
-	struct view inner;
+	struct traffic_view inner;
 
 	aead_open(p->aead, &op, 1);
-	if (!op.ok || !view_packet(&inner, v->body + WIRE_HDR_LEN, op.out_len) ||
+	if (!op.ok || !traffic_view(&inner, v->body + WIRE_HDR_LEN, op.out_len) ||
 	    inner.body_len < sizeof(stamp)) {
 		f->kind = corrupt(t, op.ok ? "inner headers" : "seal of the RS");
 		return;
@@ -195,7 +186,7 @@ static void find_in(struct traffic *t, const struct view *v, const struct wire_f
 }
 
 /* Out of RS-N at the general host. The first packet of a flow tells its mapping. */
-static void find_out(struct traffic *t, const struct view *v, struct traffic_found *f)
+static void find_out(struct traffic *t, const struct traffic_view *v, struct traffic_found *f)
 {
 	struct plan *p = t->plan;
 	struct traffic_stamp stamp;
@@ -221,7 +212,7 @@ static void find_out(struct traffic *t, const struct view *v, struct traffic_fou
 		f->kind = corrupt(t, fault);
 }
 
-static bool is_to_host(const struct plan *p, const struct view *v)
+static bool is_to_host(const struct plan *p, const struct traffic_view *v)
 {
 	struct ip_addr first = plan_host_addr(0);
 
@@ -235,14 +226,14 @@ static void find_one(struct traffic *t, struct rte_mbuf *m, struct traffic_found
 	const struct plan *plan = t->plan;
 	struct wire_fields w;
 	uint16_t type;
-	struct view v;
+	struct traffic_view v;
 
 	*f = (struct traffic_found){.kind = TRAFFIC_STRANGE};
 	if (m->data_len < RTE_ETHER_HDR_LEN || m->nb_segs != 1)
 		return;
 	type = load_be16(p + 12);
 	if ((type != RTE_ETHER_TYPE_IPV4 && type != RTE_ETHER_TYPE_IPV6) ||
-	    !view_packet(&v, p + RTE_ETHER_HDR_LEN, (uint32_t)m->data_len - RTE_ETHER_HDR_LEN)) {
+	    !traffic_view(&v, p + RTE_ETHER_HDR_LEN, (uint32_t)m->data_len - RTE_ETHER_HDR_LEN)) {
 		f->kind = TRAFFIC_LINK;
 		return;
 	}

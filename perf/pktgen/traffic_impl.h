@@ -2,7 +2,7 @@
 #ifndef PKTGEN_TRAFFIC_IMPL_H
 #define PKTGEN_TRAFFIC_IMPL_H
 
-/* Shared by the two halves of traffic.h, making and finding, and by nobody else. */
+/* Shared by the two halves of traffic.h, making and finding, and by link.c. */
 #include "appliance/pipeline/outer.h"
 #include "perf/pktgen/traffic.h"
 
@@ -23,6 +23,22 @@ struct traffic_ends {
 };
 
 struct traffic_ends traffic_ends(const struct plan *p, enum way w, uint32_t stream);
+
+/* A frame taken apart: lengths agree with each other and with the frame. */
+struct traffic_view {
+	struct endpoint src, dst;
+	uint8_t *ip, *udp, *body;
+	uint16_t body_len;
+	uint8_t ttl;
+	bool v6;
+};
+
+/* UDP over IPv4 or IPv6 without options, extensions or pieces; false for all else. */
+bool traffic_view(struct traffic_view *v, uint8_t *ip, uint32_t room);
+
+/* IP and UDP headers in front of body bytes that stand behind them already; right checksums. */
+void traffic_headers(uint8_t *ip, const struct endpoint *src, const struct endpoint *dst,
+		     uint16_t body);
 
 /* The checksum of UDP as it stands in the packet; its field must be zero, or right already: then
  * the result is 0 or 0xffff.

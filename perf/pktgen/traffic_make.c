@@ -27,9 +27,8 @@ struct traffic_ends traffic_ends(const struct plan *p, enum way w, uint32_t stre
 	return (struct traffic_ends){{plan_host_addr(b), PLAN_HOST_PORT}, p->pub[stream]};
 }
 
-/* IP and UDP headers around body, which stands behind them; the UDP checksum too. */
-static void headers_write(uint8_t *ip, const struct endpoint *src, const struct endpoint *dst,
-			  uint16_t body)
+void traffic_headers(uint8_t *ip, const struct endpoint *src, const struct endpoint *dst,
+		     uint16_t body)
 {
 	uint8_t *udp = ip + outer_len(&dst->ip);
 	uint16_t len = (uint16_t)(UDP_HDR_LEN + body), check;
@@ -57,13 +56,13 @@ static void inner_write(const struct traffic *t, enum way w, const struct traffi
 
 	memcpy(body, &stamp, sizeof(stamp));
 	memcpy(body + sizeof(stamp), t->filler, item->inner - TRAFFIC_INNER_MIN);
-	headers_write(ip, &e.src, &e.dst, (uint16_t)(item->inner - TRAFFIC_INNER_HEAD));
+	traffic_headers(ip, &e.src, &e.dst, (uint16_t)(item->inner - TRAFFIC_INNER_HEAD));
 }
 
-static void ether_write(const struct traffic *t, uint8_t *p, bool v6)
+static void ether_write(const struct traffic *t, enum traffic_side side, uint8_t *p, bool v6)
 {
-	memcpy(p, t->rs_mac.addr_bytes, RTE_ETHER_ADDR_LEN);
-	memcpy(p + RTE_ETHER_ADDR_LEN, t->own_mac.addr_bytes, RTE_ETHER_ADDR_LEN);
+	memcpy(p, t->rs_mac[side].addr_bytes, RTE_ETHER_ADDR_LEN);
+	memcpy(p + RTE_ETHER_ADDR_LEN, t->own_mac[side].addr_bytes, RTE_ETHER_ADDR_LEN);
 	store_be16(p + 12, v6 ? RTE_ETHER_TYPE_IPV6 : RTE_ETHER_TYPE_IPV4);
 }
 
@@ -131,8 +130,8 @@ static void make_sealed(struct traffic *t, enum way w, const struct traffic_item
 		uint16_t body = (uint16_t)(WIRE_HDR_LEN + op[i].out_len + WIRE_TAG_LEN);
 		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
 
-		ether_write(t, p, t->plan->conf.outer6);
-		headers_write(p + RTE_ETHER_HDR_LEN, &from->self, &from->rs, body);
+		ether_write(t, TRAFFIC_ACCESS, p, t->plan->conf.outer6);
+		traffic_headers(p + RTE_ETHER_HDR_LEN, &from->self, &from->rs, body);
 		m[i]->data_len = (uint16_t)(head + body);
 		m[i]->pkt_len = head + body;
 	}
@@ -144,7 +143,7 @@ static void make_plain(struct traffic *t, const struct traffic_item *item, unsig
 	for (unsigned int i = 0; i < n; i++) {
 		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
 
-		ether_write(t, p, false);
+		ether_write(t, TRAFFIC_OUTSIDE, p, false);
 		inner_write(t, WAY_IN, &item[i], p + RTE_ETHER_HDR_LEN);
 		m[i]->data_len = (uint16_t)(RTE_ETHER_HDR_LEN + item[i].inner);
 		m[i]->pkt_len = m[i]->data_len;

@@ -222,7 +222,7 @@ static void test_search(void **state)
 static void test_options(void **state)
 {
 	static char *good[] = {"x",	 "--sizes", "64:7,576:4,1400", "--mix", "3,1,0,0",
-			       "--rate", "50%"};
+			       "--rate", "50%",	    "--in-process"};
 	static char *const bad[][2] = {
 		{"--sizes", "10"},    {"--sizes", "64:0"}, {"--sizes", "64,"}, {"--mix", "1,2,3"},
 		{"--rate", "0"},      {"--rate", "101%"},  {"--legs", "0"},    {"--paths", "1e8"},
@@ -230,7 +230,7 @@ static void test_options(void **state)
 		{"--seconds", "nan"}, {"--seed", ""}};
 	struct options o;
 
-	assert_int_equal(options_parse(&o, 7, good), 0);
+	assert_int_equal(options_parse(&o, 8, good), 0);
 	assert_int_equal(o.gen.n_sizes, 12);
 	assert_int_equal(o.gen.size[6], 64);
 	assert_int_equal(o.gen.size[11], 1400);
@@ -238,9 +238,9 @@ static void test_options(void **state)
 	assert_int_equal(o.gen.weight[WAY_OUT], 0); /* no flows */
 	assert_true(o.percent == 50);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		char *argv[] = {"x", bad[i][0], bad[i][1]};
+		char *argv[] = {"x", "--in-process", bad[i][0], bad[i][1]};
 
-		assert_true(options_parse(&o, 3, argv) < 0);
+		assert_true(options_parse(&o, 4, argv) < 0);
 	}
 }
 
