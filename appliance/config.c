@@ -11,6 +11,7 @@ const char config_title[] = "ntm-appliance: relay server (RS) and direction coor
 
 static const char *const role_words[] = {"rs", "dc", NULL};
 static const char *const idle_words[] = {"adaptive", "poll", NULL};
+static const char *const share_words[] = {"auto", "off", NULL};
 static const char *const filter_words[] = {"address", "endpoint", NULL};
 static const char *const side_words[] = {"both", "access", "outside", NULL};
 /* In the order of enum suite, whose number is the wire's. */
@@ -163,6 +164,9 @@ const struct conf_row config_rows[] = {
 	CONF_ENUM("rs.aead", struct config, rs.aead, aead_isa_words, "best", RESTART,
 		  "who protects packets of RS-N: best is the fastest variant of IPsec-MB that the "
 		  "CPU has, OpenSSL without AES-NI; noaesni is OpenSSL in any case"),
+	CONF_ENUM("rs.share_crypto", struct config, rs.share_crypto, share_words, "auto", RESTART,
+		  "auto: workers with time help one whose legs bring more than it can seal and "
+		  "open; off: each does its own, and a leg gets no more than one core"),
 	CONF_MAPS("rs.pools", struct config, rs.pools, rs.n_pools, pool_rows, RESTART,
 		  "public addresses of RS-N; none: no general hosts"),
 	CONF_LIST(PREFIX, "rs.inner", struct config, rs.inner, rs.n_inner, "", RESTART,

@@ -30,6 +30,7 @@ enum {
 
 enum config_role { ROLE_RS, ROLE_DC, ROLE_MAX };
 enum config_idle { IDLE_ADAPTIVE, IDLE_POLL };
+enum config_share { SHARE_AUTO, SHARE_OFF };
 enum config_nat_filter { NAT_FILTER_ADDRESS, NAT_FILTER_ENDPOINT };
 enum config_side { SIDE_BOTH, SIDE_ACCESS, SIDE_OUTSIDE };
 
@@ -114,7 +115,8 @@ struct config {
 		uint32_t n_dc;
 		struct endpoint dc[RS_DC_ENDPOINTS_MAX];
 		uint32_t legs, paths, bindings;
-		uint32_t aead; /* enum aead_isa */
+		uint32_t aead;	       /* enum aead_isa */
+		uint32_t share_crypto; /* enum config_share */
 		uint32_t n_pools;
 		struct config_pool pools[CONFIG_POOLS_MAX];
 		uint32_t n_inner;

@@ -44,6 +44,21 @@ static inline void rcu_offline(const struct rcu *r, uint32_t id)
 {
 	rte_rcu_qsbr_thread_offline(r->qsbr, id);
 }
+/* The token of grace periods that have begun. Read before anything that is to be held. */
+static inline uint64_t rcu_token(const struct rcu *r)
+{
+	return __atomic_load_n(&r->qsbr->token, __ATOMIC_ACQUIRE);
+}
+/* Nothing is held that was read before rcu_token() gave token: like rcu_quiescent() at that moment,
+ * though things read since are still held. token never goes back.
+ */
+static inline void rcu_quiescent_at(const struct rcu *r, uint32_t id, uint64_t token)
+{
+	uint64_t *cnt = &r->qsbr->qsbr_cnt[id].cnt;
+
+	if (__atomic_load_n(cnt, __ATOMIC_RELAXED) != token)
+		__atomic_store_n(cnt, token, __ATOMIC_RELEASE);
+}
 static inline void rcu_quiescent(const struct rcu *r, uint32_t id)
 {
 	rte_rcu_qsbr_quiescent(r->qsbr, id);

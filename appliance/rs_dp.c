@@ -2,6 +2,7 @@
 #include "appliance/rs_dp.h"
 
 #include "appliance/aead.h"
+#include "appliance/batch_fifo.h"
 #include "appliance/rs_worker.h"
 #include "appliance/table_mem.h"
 #include "common/csum.h"
@@ -70,6 +71,9 @@ static int worker_create(struct rs_dp *dp, const struct rs_dp_config *cfg, uint1
 	w->aead = aead_create(cfg->aead);
 	if (w->aead == NULL)
 		return -errno;
+	w->fifo = batch_fifo_create(cfg->share_crypto && cfg->n_workers > 1);
+	if (w->fifo == NULL)
+		return -ENOMEM;
 	return cfg->nat.n_ranges > 0 ? nat_part_create(dp, cfg, w) : 0;
 }
 
@@ -215,6 +219,7 @@ static void worker_destroy(struct rs_dp *dp, struct rs_worker *w)
 	frag_table_destroy(w->frags_gn);
 	table_mem_free(w->scratch, RS_SCRATCH);
 	nat_destroy(w->nat);
+	batch_fifo_destroy(w->fifo);
 	aead_destroy(w->aead);
 }
 

@@ -315,6 +315,7 @@ static struct rs_dp *make_data_path(struct rs_shell *s, const struct config *c)
 	if (dc == NULL)
 		return NULL;
 	dc->n_workers = s->app->n_workers;
+	dc->share_crypto = c->rs.share_crypto == SHARE_AUTO;
 	dc->paths_max = c->rs.paths;
 	dc->legs_max = c->rs.legs;
 	dc->bindings_max = c->rs.bindings;

@@ -18,6 +18,7 @@
 
 struct rte_rcu_qsbr;
 struct rng;
+struct batch_fifo; /* appliance/batch_fifo.h */
 struct worker;
 
 enum {
@@ -76,6 +77,7 @@ struct rs_worker {
 	uint64_t events_lost; /* events without a packet, ring full */
 	bool event_put;	      /* since the worker last woke control; see rs_worker_turn() */
 	struct aead *aead;
+	struct batch_fifo *fifo; /* batches for aead, or for another worker's */
 	struct nat *nat;
 	struct frag_table *frags_node, *frags_gn; /* pieces of inner and of GN-side datagrams */
 	struct rs_part parts[RS_PARTS];
@@ -102,6 +104,7 @@ struct rs_dp_config {
 	uint32_t legs_max;
 	uint32_t keys_max; /* epochs held over all legs; 0: twice legs_max */
 	uint32_t bindings_max;
+	bool share_crypto;	   /* let workers help each other; batch_fifo.h */
 	uint32_t event_ring;	   /* entries per worker and class; 0: 1024 */
 	struct rte_rcu_qsbr *qsbr; /* NULL: control and workers are one thread (tests) */
 	struct rng *rng;

@@ -2,6 +2,7 @@
 #include "appliance/worker.h"
 #include "appliance/app.h"
 #include "appliance/config.h"
+#include "appliance/pipeline/share.h"
 #include "appliance/rs_worker.h"
 
 #include <errno.h>
@@ -151,17 +152,20 @@ int worker_main(void *arg)
 	const bool adaptive = c->idle == IDLE_ADAPTIVE;
 	const uint64_t sleep_max = c->idle_sleep_max_ns;
 	uint64_t sleep_ns = SLEEP_FIRST_NS;
-	unsigned int idle = 0;
+	unsigned int idle = 0, found;
 	struct handed handed = {0};
 
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL); /* 1 us: the default of 50 would double sleeps */
 	rcu_online(&app->rcu, w->id);
 	while (!app_stopping(app)) {
 		w->now = clock_ns(&app->clock);
+		w->rcu_token = rcu_token(&app->rcu);
 		w->fib = atomic_load_explicit(&app->fib, memory_order_acquire);
 		w->local = atomic_load_explicit(&app->local, memory_order_acquire);
-		take_mail(w);
-		if (pipeline_run(w) > 0) {
+		if (likely(share_room(w)))
+			take_mail(w);
+		found = pipeline_run(w);
+		if (share_help(w, found) || found > 0) {
 			w->stats.busy_loops++;
 			idle = 0;
 			sleep_ns = SLEEP_FIRST_NS;
@@ -171,7 +175,10 @@ int worker_main(void *arg)
 		if (w->rs != NULL)
 			rs_worker_turn(w);
 		w->stats.loops++;
-		rcu_quiescent(&app->rcu, w->id);
+		if (unlikely(share_pending(w)))
+			rcu_quiescent_at(&app->rcu, w->id, share_token(w));
+		else
+			rcu_quiescent(&app->rcu, w->id);
 		if (!adaptive)
 			continue;
 		wake_receivers(w, &handed);
@@ -180,6 +187,7 @@ int worker_main(void *arg)
 			sleep_ns = RTE_MIN(sleep_ns * 2, sleep_max);
 		}
 	}
+	pipeline_flush(w);
 	drain(w);
 	rcu_offline(&app->rcu, w->id);
 	return 0;

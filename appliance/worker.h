@@ -51,7 +51,8 @@ struct worker {
 	struct rs_worker *rs;
 
 	/* Taken anew at the start of each pass; the snapshots live until its end. */
-	uint64_t now; /* ns of clock.h */
+	uint64_t now;	    /* ns of clock.h */
+	uint64_t rcu_token; /* rcu.h */
 	const struct fib *fib;
 	const struct local_table *local;
 

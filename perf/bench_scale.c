@@ -3,12 +3,17 @@
  * buffers, one loop per lcore: what the second lcore of this machine is worth at this moment. Floor
  * of a pair: one worker's rate times what the second loop adds to the first (floor.2w over floor.1w),
  * so that a ratio of 1 is two workers that do not get into each other's way.
+ *
+ * fat_path.2w: all packets are of one leg and come to the first worker; the second helps with their
+ * crypto. Floor: the same. The order in which they leave is looked at after each slice.
  */
 #include "perf/groups.h"
 #include "perf/rs_bed.h"
 
 #include "appliance/aead.h"
+#include "appliance/batch_fifo.h"
 #include "appliance/pipeline/outer.h"
+#include "appliance/pipeline/share.h"
 #include "common/rng.h"
 #include "common/wire.h"
 
@@ -50,10 +55,14 @@ struct half {
 struct pair {
 	struct half half[2];
 	struct rng rng;
-	unsigned int lcore;	      /* of the second half */
-	void (*work)(struct half *h); /* of the slice */
+	unsigned int lcore;			      /* of the second half */
+	void (*work)(struct pair *p, struct half *h); /* of the slice */
+	bool fat_seen;				      /* a slice was checked for order */
+	bool is_fat;				      /* the last slice was fat_path */
+	uint64_t reordered;			      /* packets of fat_path, so far */
 	_Atomic bool go __rte_cache_aligned;
 	_Atomic bool done __rte_cache_aligned;
+	_Atomic bool first_done __rte_cache_aligned;
 };
 
 static struct ip_addr ip_of(const char *text)
@@ -207,6 +216,9 @@ static void pair_down(void *state)
 	struct pair *p = state;
 
 	rte_eal_wait_lcore(p->lcore);
+	if (p->fat_seen)
+		(void)bench_results_add(bench_current_results(), "fat_path.reordered",
+					(double)p->reordered, "packets", 0);
 	for (int i = 1; i >= 0; i--) {
 		struct half *h = &p->half[i];
 
@@ -221,8 +233,11 @@ static void pair_down(void *state)
 static int pair_up(void **state)
 {
 	struct pair *p = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*p), 64));
-	struct rs_dp_config cfg = {
-		.n_workers = 2, .paths_max = PATHS, .legs_max = 64, .bindings_max = 64};
+	struct rs_dp_config cfg = {.n_workers = 2,
+				   .paths_max = PATHS,
+				   .legs_max = 64,
+				   .bindings_max = 64,
+				   .share_crypto = true};
 	int ret = -ENODEV;
 
 	if (p == NULL)
@@ -287,17 +302,49 @@ static void windows_reset(struct pair *p)
 	memset(legs->windows, 0, legs->windows_max * sizeof(*legs->windows));
 }
 
-static void work_pipeline(struct half *h)
+static void work_pipeline(struct pair *p, struct half *h)
 {
+	bench_use(p->is_fat);
 	rs_bed_run(&h->bed, PACKETS);
 }
 
+/* The loops of two workers, of which only the first has packets. */
+static void work_fat(struct pair *p, struct half *h)
+{
+	if (h != &p->half[0]) {
+		while (!atomic_load_explicit(&p->first_done, memory_order_acquire))
+			share_help(h->bed.w, pipeline_run(h->bed.w));
+		return;
+	}
+	while (rte_ring_count(h->bed.in) > 0 || share_pending(h->bed.w))
+		share_help(h->bed.w, pipeline_run(h->bed.w));
+	atomic_store_explicit(&p->first_done, true, memory_order_release);
+	rs_bed_run(&h->bed, PACKETS);
+}
+
+/* What came out carries its numbers in order. */
+static void order_check(struct pair *p)
+{
+	const unsigned int at = RTE_ETHER_HDR_LEN + IP4_HDR_LEN + UDP_HDR_LEN;
+	void *obj;
+
+	if (!p->is_fat)
+		return;
+	p->fat_seen = true;
+	for (uint32_t i = 0; rte_ring_dequeue(p->half[0].bed.out, &obj) == 0; i++) {
+		struct rte_mbuf *m = obj;
+
+		p->reordered += load_be32(rte_pktmbuf_mtod_offset(m, uint8_t *, at)) != i;
+	}
+}
+
 /* The cipher alone, in bursts as the stages do it. */
-static void work_aead(struct half *h)
+static void work_aead(struct pair *p, struct half *h)
 {
 	const uint16_t head = RTE_ETHER_HDR_LEN + IP4_HDR_LEN + UDP_HDR_LEN;
 	struct aead_op op[BULK];
 
+	bench_use(p->is_fat);
 	for (uint32_t at = 0; at < PACKETS; at += BULK) {
 		for (unsigned int i = 0; i < BULK; i++)
 			op[i] = (struct aead_op){
@@ -322,18 +369,26 @@ static int second_main(void *arg)
 	(void)sched_setscheduler(0, SCHED_FIFO, &fifo);
 	while (!atomic_load_explicit(&p->go, memory_order_acquire))
 		rte_pause();
-	p->work(&p->half[1]);
+	p->work(p, &p->half[1]);
 	atomic_store_explicit(&p->done, true, memory_order_release);
 	(void)sched_setscheduler(0, SCHED_OTHER, &other);
 	return 0;
 }
 
-static void begin(struct pair *p, enum kind kind, unsigned int halves, void (*work)(struct half *))
+static void begin(struct pair *p, enum kind kind, unsigned int halves,
+		  void (*work)(struct pair *, struct half *))
 {
 	rte_eal_wait_lcore(p->lcore);
+	order_check(p);
+	p->is_fat = work == work_fat;
 	windows_reset(p);
-	for (unsigned int i = 0; i < halves; i++)
-		refill(&p->half[i], kind);
+	refill(&p->half[0], kind);
+	if (halves == 2 && !p->is_fat)
+		refill(&p->half[1], kind);
+	/* Nobody helps but the second of a fat path. */
+	for (unsigned int i = 0; i < 2; i++)
+		atomic_store(&p->half[i].bed.w->rs->fifo->busy, !p->is_fat);
+	atomic_store(&p->first_done, false);
 	p->work = work;
 	atomic_store(&p->go, false);
 	atomic_store(&p->done, halves == 1);
@@ -361,6 +416,11 @@ static void before_rs_n_2(void *state)
 	begin(state, SEALED, 2, work_pipeline);
 }
 
+static void before_fat(void *state)
+{
+	begin(state, SEALED, 2, work_fat);
+}
+
 static void before_rs_s_1(void *state)
 {
 	begin(state, RELAYED, 1, work_pipeline);
@@ -378,7 +438,7 @@ static void run(void *state, uint64_t n)
 
 	bench_use(n);
 	atomic_store_explicit(&p->go, true, memory_order_release);
-	p->work(&p->half[0]);
+	p->work(p, &p->half[0]);
 	while (!atomic_load_explicit(&p->done, memory_order_acquire))
 		rte_pause();
 }
@@ -389,6 +449,8 @@ static const struct bench_case cases[] = {
 	{"scale.floor", BENCH_PER_SECOND, 2 * PACKETS, before_floor_2, run, {{NULL}}, NULL, NULL},
 	{"scale.rs_n.1w", BENCH_PER_SECOND, PACKETS, before_rs_n_1, run, {{NULL}}, NULL, NULL},
 	{"scale.rs_n.2w", BENCH_PER_SECOND, 2 * PACKETS, before_rs_n_2, run,
+	 {{"scale.rs_n.1w", 1}}, "scale.floor", "scale.floor.1w"},
+	{"fat_path.2w", BENCH_PER_SECOND, PACKETS, before_fat, run,
 	 {{"scale.rs_n.1w", 1}}, "scale.floor", "scale.floor.1w"},
 	{"scale.rs_s.1w", BENCH_PER_SECOND, PACKETS, before_rs_s_1, run, {{NULL}}, NULL, NULL},
 	{"scale.rs_s.2w", BENCH_PER_SECOND, 2 * PACKETS, before_rs_s_2, run,

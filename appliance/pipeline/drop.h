@@ -88,6 +88,7 @@
 	X(NO_ROLE,          "for a role that is not configured here")                     \
 	X(TAP_FULL,         "ring to the TAP full")                                       \
 	X(TAP_WRITE,        "kernel did not take the frame from the TAP")                 \
+	X(SHARE_FULL,       "too many batches wait for the workers that share their crypto")  \
 	X(STOPPING,         "the process is stopping")
 /* clang-format on */
 

@@ -2,6 +2,7 @@
 #include "appliance/aead.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/pipeline/part.h"
+#include "appliance/pipeline/share.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/inner.h"
@@ -238,14 +239,51 @@ static void after_tag(struct worker *w, const struct opening *o, const struct ae
 	deliver(w, o, op);
 }
 
+/* The inner headers were last written by whoever did the cipher. */
+static void prefetch_inner(const struct opening *o, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		rte_prefetch0(o[i].h + WIRE_HDR_LEN);
+		rte_prefetch0(o[i].h + WIRE_HDR_LEN + RTE_CACHE_LINE_SIZE);
+	}
+}
+
+static void open_finish(struct worker *w, struct batch *b)
+{
+	const struct opening *o = (const struct opening *)(const void *)b->note;
+
+	if (b != &w->rs->fifo->own)
+		prefetch_inner(o, b->n);
+	for (uint16_t i = 0; i < b->n; i++)
+		after_tag(w, &o[i], &b->op[i]);
+}
+
+static void open_work(struct aead *a, struct batch *b)
+{
+	aead_open(a, b->op, b->n);
+}
+
+static void drop_all(struct worker *w, struct rte_mbuf **pkt, uint16_t n, enum drop_reason why)
+{
+	for (uint16_t i = 0; i < n; i++)
+		burst_drop(&w->stats, pkt[i], why);
+}
+
+_Static_assert(sizeof(struct opening) <= BATCH_NOTE, "notes of a batch");
+
 static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 {
 	const struct leg_table *t = w->rs->dp->legs;
-	struct opening o[AEAD_BURST];
-	struct aead_op op[AEAD_BURST];
+	struct batch *b = share_begin(w);
+	struct opening *o;
 	uint16_t kept = 0, good = 0;
 	enum drop_reason why;
 
+	if (unlikely(b == NULL)) {
+		drop_all(w, pkt, n, DROP_SHARE_FULL);
+		return;
+	}
+	o = (struct opening *)(void *)b->note;
 	for (uint16_t i = 0; i < n; i++) {
 		struct opening *p = &o[kept];
 
@@ -264,7 +302,7 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 			continue;
 		}
 		o[good] = o[i];
-		op[good] = (struct aead_op){
+		b->op[good] = (struct aead_op){
 			.suite = o[i].key->suite,
 			.body_len = (uint16_t)(pkt_meta(o[i].m)->data_len - WIRE_OVERHEAD),
 			.keys = t->keydata[o[i].key - t->keys].rx,
@@ -273,9 +311,10 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 		};
 		good++;
 	}
-	aead_open(w->rs->aead, op, good);
-	for (uint16_t i = 0; i < good; i++)
-		after_tag(w, &o[i], &op[i]);
+	b->n = good;
+	b->work = open_work;
+	b->finish = open_finish;
+	share_commit(w, b);
 }
 
 void open_stage(struct worker *w)

@@ -40,12 +40,18 @@ struct lanes {
  */
 unsigned int pipeline_run(struct worker *w);
 
+/* What other workers help with is finished and sent: nothing is left in the worker. Takes no new
+ * packets. Owning worker, at its end.
+ */
+void pipeline_flush(struct worker *w);
+
 /* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
 void rx_stage(struct worker *w);      /* ports -> rx */
 void parse_stage(struct worker *w);   /* rx, steered -> hops, ntm, gn, dc, local */
 void relay_stage(struct worker *w);   /* ntm -> hops, open, control, dc; hops: their paths */
 void switch_stage(struct worker *w);  /* hops: outer headers */
 void open_stage(struct worker *w);    /* open -> nat_out, control */
+void share_stage(struct worker *w);   /* batches that are done -> nat_out, control, tx */
 void nat_out_stage(struct worker *w); /* nat_out -> tx, seal (hairpin, ICMP errors) */
 void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) */
 void seal_stage(struct worker *w);    /* seal -> tx */

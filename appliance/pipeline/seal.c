@@ -4,6 +4,7 @@
 #include "appliance/aead.h"
 #include "appliance/iface.h"
 #include "appliance/pipeline/outer.h"
+#include "appliance/pipeline/share.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
@@ -21,9 +22,11 @@ struct sealing {
 	const struct leg_way *way;
 	struct leg_key *key;
 	uint32_t nexthop;
+	uint64_t sum;	/* of the sealed packet, csum.h */
 	uint16_t plain; /* bytes of inner packet */
 	uint8_t tos, type, epoch;
 };
+_Static_assert(sizeof(struct sealing) <= BATCH_NOTE, "notes of a batch");
 
 static bool suite_pads(uint8_t suite)
 {
@@ -198,8 +201,8 @@ static void outer_put(struct worker *w, const struct sealing *s)
 	store_be16(udp + 2, peer->port);
 	store_be16(udp + 4, len);
 	store_be16(udp + 6, 0);
-	check = (uint16_t)~csum_fold(
-		csum_bytes(udp, len, csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len)));
+	check = (uint16_t)~csum_fold(csum_bytes(
+		udp, UDP_HDR_LEN, s->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len)));
 	if (check == 0)
 		check = 0xffff;
 	memcpy(udp + 6, &check, 2);
@@ -208,14 +211,12 @@ static void outer_put(struct worker *w, const struct sealing *s)
 	burst_push(&w->stats, &w->lanes.tx, s->m);
 }
 
-struct seal_batch {
-	struct sealing s[AEAD_BURST];
-	struct aead_op op[AEAD_BURST];
-	uint16_t n;
-};
+static struct sealing *sealings(struct batch *b)
+{
+	return (struct sealing *)(void *)b->note;
+}
 
-static void batch_add(struct worker *w, struct seal_batch *b, const struct leg *leg,
-		      struct sealing *s)
+static void batch_add(struct worker *w, struct batch *b, const struct leg *leg, struct sealing *s)
 {
 	uint16_t body = rte_pktmbuf_data_len(s->m);
 	const struct leg_table *t = w->rs->dp->legs;
@@ -232,24 +233,34 @@ static void batch_add(struct worker *w, struct seal_batch *b, const struct leg *
 		.iv = s->key->tx_iv,
 		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
 	};
-	b->s[b->n++] = *s;
+	sealings(b)[b->n++] = *s;
 }
 
-static void batch_go(struct worker *w, struct seal_batch *b)
+/* The outer checksum reads all that was just written: whoever sealed it has it in the cache. */
+static void seal_work(struct aead *a, struct batch *b)
 {
-	aead_seal(w->rs->aead, b->op, b->n);
+	struct sealing *s = sealings(b);
+
+	aead_seal(a, b->op, b->n);
+	for (uint16_t i = 0; i < b->n; i++)
+		s[i].sum = csum_bytes(b->op[i].pkt, (size_t)b->op[i].out_len + WIRE_OVERHEAD, 0);
+}
+
+static void seal_finish(struct worker *w, struct batch *b)
+{
+	const struct sealing *s = sealings(b);
+
 	for (uint16_t i = 0; i < b->n; i++) {
 		if (likely(b->op[i].ok)) {
-			outer_put(w, &b->s[i]);
+			outer_put(w, &s[i]);
 			w->stats.sealed++;
 		} else {
-			burst_drop(&w->stats, b->s[i].m, DROP_AUTH);
+			burst_drop(&w->stats, s[i].m, DROP_AUTH);
 		}
 	}
-	b->n = 0;
 }
 
-static void seal_one(struct worker *w, struct seal_batch *b, struct sealing *s)
+static void seal_one(struct worker *w, struct batch *b, struct sealing *s)
 {
 	const struct leg *leg = pkt_meta(s->m)->leg;
 	struct subscriber *sub = &w->rs->dp->legs->subscribers[leg->subscriber];
@@ -275,11 +286,20 @@ static void seal_one(struct worker *w, struct seal_batch *b, struct sealing *s)
 	sub->tx_bytes += len;
 }
 
-static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n, struct seal_batch *b)
+static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 {
 	struct sealing s[AEAD_BURST / 2];
+	struct batch *b = share_begin(w);
 	uint16_t kept = 0;
 
+	if (unlikely(b == NULL)) {
+		for (uint16_t i = 0; i < n; i++)
+			burst_drop(&w->stats, pkt[i], DROP_SHARE_FULL);
+		return;
+	}
+	b->n = 0;
+	b->work = seal_work;
+	b->finish = seal_finish;
 	for (uint16_t i = 0; i < n; i++) {
 		const uint8_t *ip = rte_pktmbuf_mtod(pkt[i], const uint8_t *);
 		enum drop_reason why;
@@ -297,16 +317,15 @@ static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n, struc
 	}
 	for (uint16_t i = 0; i < kept; i++)
 		seal_one(w, b, &s[i]);
-	batch_go(w, b);
+	share_commit(w, b);
 }
 
 void seal_stage(struct worker *w)
 {
 	struct burst *l = &w->lanes.seal;
 	const uint16_t step = AEAD_BURST / 2; /* each may become two */
-	struct seal_batch b = {.n = 0};
 
 	for (uint16_t i = 0; i < l->n; i += step)
-		seal_some(w, l->pkt + i, RTE_MIN((uint16_t)(l->n - i), step), &b);
+		seal_some(w, l->pkt + i, RTE_MIN((uint16_t)(l->n - i), step));
 	l->n = 0;
 }

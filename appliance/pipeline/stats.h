@@ -32,6 +32,8 @@
 	X(relayed,       "packets switched from one leg to another (RS-S)")          \
 	X(opened,        "packets opened for general hosts (RS-N)")                  \
 	X(sealed,        "packets sealed for nodes (RS-N)")                          \
+	X(shared,        "packets put where other workers may do their crypto")      \
+	X(helped,        "packets opened or sealed here for other workers")          \
 	X(path_stranger, "packets of a path from a wrong source, still forwarded")   \
 	X(loops,         "turns of the loop: the heartbeat")                         \
 	X(busy_loops,    "turns that found work")                                    \
@@ -47,11 +49,13 @@
 	X(relay)      \
 	X(switch)     \
 	X(open)       \
+	X(share)      \
 	X(nat_out)    \
 	X(nat_in)     \
 	X(seal)       \
 	X(tx)         \
-	X(hand)
+	X(hand)       \
+	X(help)
 /* clang-format on */
 
 enum stage {
