@@ -6,25 +6,29 @@
  * (relay_lookup.c) and by nobody else.
  *
  * A path has two buckets. It lies in the first, and only when that is full in the second; the
- * first bucket then counts it (in the top byte of its ref[0]), so that a look-up of an unknown
- * Path ID reads one line unless the bucket did overflow. An entry is moved from its first bucket to
- * its second, never back: a reader that goes in this order cannot miss it, for it is entered and
- * counted there before it is taken away here.
+ * first bucket then counts it (in the low byte of its head), so that a look-up of an unknown Path ID
+ * reads one line unless the bucket did overflow. An entry is moved from its first bucket to its
+ * second, never back: a reader that goes in this order cannot miss it, for it is entered and counted
+ * there before it is taken away here.
+ *
+ * A bucket has whole Path IDs, so that a look-up need not touch the record to be sure. A way that is
+ * filled anew between the reader's look at its key and that at its reference shows in the head: the
+ * head is stored after a key is taken away and before another reference is stored.
  */
 #include "appliance/relay_table.h"
 
 #include <rte_branch_prediction.h>
 
 enum {
-	RELAY_WAYS = 8,
-	REF_BITS = 24,
-	REF_MASK = (1 << REF_BITS) - 1,
+	RELAY_WAYS = 5,
 	OVERFLOW_MAX = 255,
+	HEAD_FREED = 256, /* added to the head for each key taken away */
 };
 
 struct relay_bucket {
-	_Atomic uint32_t tag[RELAY_WAYS]; /* 0: way is free */
-	_Atomic uint32_t ref[RELAY_WAYS]; /* record; top byte of ref[0]: paths in second buckets */
+	_Atomic uint64_t key[RELAY_WAYS]; /* relay_key(); 0: way is free */
+	_Atomic uint32_t ref[RELAY_WAYS]; /* record */
+	_Atomic uint32_t head; /* low byte: paths in second buckets; above: keys taken away */
 } __rte_aligned(64);
 
 struct retired {
@@ -37,14 +41,14 @@ struct relay_table {
 	/* Readers; constant after creation. */
 	struct relay_bucket *buckets;
 	struct path_record *records;
-	uint32_t bucket_mask;
+	uint32_t n_buckets;
 	uint64_t secret[4];
 	relay_lookup_fn lookup;
 
 	/* Writer. */
 	enum relay_isa isa;
 	struct rte_rcu_qsbr *qsbr;
-	uint32_t paths_max, n_records, n_buckets;
+	uint32_t paths_max, n_records;
 	uint32_t count;
 	uint32_t *free_refs, n_free_refs;
 	uint32_t *free_numbers, n_free_numbers;
@@ -66,29 +70,29 @@ static inline uint64_t relay_hash(const struct relay_table *t, uint64_t id)
 	return fold_mul(h ^ t->secret[2], t->secret[3]);
 }
 
-static inline uint32_t hash_tag(uint64_t hash)
+/* As it stands in a bucket: never 0. The top bit of a Path ID is 0. */
+static inline uint64_t relay_key(uint64_t id)
 {
-	uint32_t tag = (uint32_t)(hash >> 32);
-
-	return likely(tag != 0) ? tag : 1;
+	return id << 1 | 1;
 }
 
-static inline uint32_t hash_bucket(const struct relay_table *t, uint64_t hash)
+static inline uint32_t first_bucket(const struct relay_table *t, uint64_t hash)
 {
-	return (uint32_t)hash & t->bucket_mask;
+	return (uint32_t)((hash >> 32) * t->n_buckets >> 32);
 }
 
-/* From either bucket to the other: needs the tag alone, so an entry moves without its hash. */
-static inline uint32_t other_bucket(const struct relay_table *t, uint32_t bucket, uint32_t tag)
+static inline uint32_t second_bucket(const struct relay_table *t, uint64_t hash)
 {
-	uint32_t step = (tag * 0x9e3779b1u) >> 4;
+	uint32_t b = (uint32_t)((uint64_t)(uint32_t)hash * t->n_buckets >> 32);
 
-	return (bucket ^ (step | 1)) & t->bucket_mask;
+	if (unlikely(b == first_bucket(t, hash)))
+		b = b + 1 == t->n_buckets ? 0 : b + 1;
+	return b;
 }
 
 static inline uint32_t bucket_overflow(const struct relay_bucket *b)
 {
-	return atomic_load_explicit(&b->ref[0], memory_order_acquire) >> REF_BITS;
+	return atomic_load_explicit(&b->head, memory_order_acquire) & OVERFLOW_MAX;
 }
 
 relay_lookup_fn relay_lookup_variant(enum relay_isa isa); /* NULL: not on this CPU */

@@ -16,8 +16,8 @@ enum {
 	/* Records that may wait for a grace period, besides one for each path. */
 	SPARE_MIN = 256,
 	SPARE_SHIFT = 5, /* paths_max / 32 */
-	/* Buckets are doubled until at most 5 of 8 ways are taken when the table is full. */
-	LOAD_WAYS = 5,
+	/* Half of the ways are taken when the table is full: 2 % of the paths lie in second buckets. */
+	BUCKETS_MIN = 8,
 };
 
 struct place {
@@ -28,11 +28,7 @@ struct place {
 
 static uint32_t buckets_for(uint32_t paths)
 {
-	uint32_t n = 2;
-
-	while ((uint64_t)n * LOAD_WAYS < paths)
-		n *= 2;
-	return n;
+	return RTE_MAX((uint32_t)BUCKETS_MIN, (uint32_t)((uint64_t)paths * 2 / RELAY_WAYS));
 }
 
 static void fill_free_lists(struct relay_table *t)
@@ -61,7 +57,6 @@ struct relay_table *relay_table_create(const struct relay_table_config *cfg)
 	t->paths_max = cfg->paths_max;
 	t->n_records = cfg->paths_max + spare;
 	t->n_buckets = buckets_for(cfg->paths_max);
-	t->bucket_mask = t->n_buckets - 1;
 	t->qsbr = cfg->qsbr;
 	memcpy(t->secret, cfg->secret, sizeof(t->secret));
 	/* An even factor would lose bits of the Path ID. */
@@ -167,64 +162,58 @@ static int take_ref(struct relay_table *t, uint32_t *ref)
 	return 0;
 }
 
-/* The way's reference with the overflow count that shares ref[0] kept. */
 static void ref_store(struct relay_bucket *b, unsigned int way, uint32_t ref)
 {
-	uint32_t top = atomic_load_explicit(&b->ref[way], memory_order_relaxed) & ~REF_MASK;
-
 	/* pairs with the acquire loads of ref in relay_lookup.c: the record is written before */
-	atomic_store_explicit(&b->ref[way], top | ref, memory_order_release);
+	atomic_store_explicit(&b->ref[way], ref, memory_order_release);
 }
 
-static void way_fill(struct relay_bucket *b, unsigned int way, uint32_t tag, uint32_t ref)
+static void way_fill(struct relay_bucket *b, unsigned int way, uint64_t key, uint32_t ref)
 {
 	ref_store(b, way, ref);
-	/* after the reference: who sees the tag sees what it refers to */
-	atomic_store_explicit(&b->tag[way], tag, memory_order_release);
+	/* after the reference: who sees the key sees what it refers to */
+	atomic_store_explicit(&b->key[way], key, memory_order_release);
 }
 
-static void overflow_add(struct relay_bucket *b, int n)
+static void head_add(struct relay_bucket *b, uint32_t n)
 {
-	uint32_t v = atomic_load_explicit(&b->ref[0], memory_order_relaxed);
+	uint32_t v = atomic_load_explicit(&b->head, memory_order_relaxed);
 
-	atomic_store_explicit(&b->ref[0], v + ((uint32_t)n << REF_BITS), memory_order_release);
+	atomic_store_explicit(&b->head, v + n, memory_order_release);
+}
+
+/* The way may be filled again at once: whoever saw the key also sees the head change. */
+static void way_clear(struct relay_bucket *b, unsigned int way)
+{
+	atomic_store_explicit(&b->key[way], 0, memory_order_release);
+	head_add(b, HEAD_FREED);
+}
+
+static int way_of(const struct relay_bucket *b, uint64_t key)
+{
+	for (int i = 0; i < RELAY_WAYS; i++) {
+		if (atomic_load_explicit(&b->key[i], memory_order_relaxed) == key)
+			return i;
+	}
+	return -1;
 }
 
 static int free_way(const struct relay_bucket *b)
 {
-	for (int i = 0; i < RELAY_WAYS; i++) {
-		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == 0)
-			return i;
-	}
-	return -1;
-}
-
-static int way_of(const struct relay_table *t, uint32_t bucket, uint32_t tag, uint64_t id)
-{
-	const struct relay_bucket *b = &t->buckets[bucket];
-
-	for (int i = 0; i < RELAY_WAYS; i++) {
-		uint32_t ref = atomic_load_explicit(&b->ref[i], memory_order_relaxed) & REF_MASK;
-
-		if (atomic_load_explicit(&b->tag[i], memory_order_relaxed) == tag &&
-		    t->records[ref].id == id)
-			return i;
-	}
-	return -1;
+	return way_of(b, 0);
 }
 
 static bool locate(const struct relay_table *t, uint64_t id, struct place *p)
 {
 	uint64_t hash = relay_hash(t, id);
-	uint32_t tag = hash_tag(hash);
 	int way;
 
-	p->first = hash_bucket(t, hash);
+	p->first = first_bucket(t, hash);
 	p->bucket = p->first;
-	way = way_of(t, p->bucket, tag, id);
-	if (way < 0) {
-		p->bucket = other_bucket(t, p->first, tag);
-		way = way_of(t, p->bucket, tag, id);
+	way = way_of(&t->buckets[p->bucket], relay_key(id));
+	if (way < 0 && bucket_overflow(&t->buckets[p->first]) > 0) {
+		p->bucket = second_bucket(t, hash);
+		way = way_of(&t->buckets[p->bucket], relay_key(id));
 	}
 	p->way = way < 0 ? 0 : (unsigned int)way;
 	return way >= 0;
@@ -237,44 +226,44 @@ static int make_room(struct relay_table *t, uint32_t bucket)
 
 	if (bucket_overflow(b) == OVERFLOW_MAX)
 		return -1;
-	for (int i = 0; i < RELAY_WAYS; i++) {
-		uint32_t tag = atomic_load_explicit(&b->tag[i], memory_order_relaxed);
-		uint32_t ref = atomic_load_explicit(&b->ref[i], memory_order_relaxed) & REF_MASK;
-		struct relay_bucket *to = &t->buckets[other_bucket(t, bucket, tag)];
+	for (unsigned int i = 0; i < RELAY_WAYS; i++) {
+		uint64_t key = atomic_load_explicit(&b->key[i], memory_order_relaxed);
+		uint32_t ref = atomic_load_explicit(&b->ref[i], memory_order_relaxed);
+		uint64_t hash = relay_hash(t, key >> 1);
+		struct relay_bucket *to = &t->buckets[second_bucket(t, hash)];
 		int way = free_way(to);
 
-		if (way < 0 || hash_bucket(t, relay_hash(t, t->records[ref].id)) != bucket)
+		if (way < 0 || first_bucket(t, hash) != bucket)
 			continue;
-		way_fill(to, (unsigned int)way, tag, ref);
-		overflow_add(b, 1);
-		atomic_store_explicit(&b->tag[i], 0, memory_order_release);
-		return i;
+		way_fill(to, (unsigned int)way, key, ref);
+		head_add(b, 1);
+		way_clear(b, i);
+		return (int)i;
 	}
 	return -1;
 }
 
 static int enter(struct relay_table *t, uint64_t id, uint32_t ref)
 {
-	uint64_t hash = relay_hash(t, id);
-	uint32_t tag = hash_tag(hash), first = hash_bucket(t, hash);
+	uint64_t hash = relay_hash(t, id), key = relay_key(id);
+	uint32_t first = first_bucket(t, hash), second = second_bucket(t, hash);
 	struct relay_bucket *b = &t->buckets[first];
-	uint32_t second = other_bucket(t, first, tag);
 	int way = free_way(b);
 
 	if (way >= 0) {
-		way_fill(b, (unsigned int)way, tag, ref);
+		way_fill(b, (unsigned int)way, key, ref);
 		return 0;
 	}
 	way = free_way(&t->buckets[second]);
 	if (way >= 0 && bucket_overflow(b) < OVERFLOW_MAX) {
-		way_fill(&t->buckets[second], (unsigned int)way, tag, ref);
-		overflow_add(b, 1);
+		way_fill(&t->buckets[second], (unsigned int)way, key, ref);
+		head_add(b, 1);
 		return 0;
 	}
 	way = make_room(t, first);
 	if (way < 0)
 		return -ENOSPC;
-	way_fill(b, (unsigned int)way, tag, ref);
+	way_fill(b, (unsigned int)way, key, ref);
 	return 0;
 }
 
@@ -302,6 +291,8 @@ int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32
 	uint32_t ref;
 	int ret;
 
+	if (rec->id >> 63 != 0)
+		return -EINVAL;
 	ret = take_ref(t, &ref);
 	if (ret < 0)
 		return ret;
@@ -315,7 +306,6 @@ int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32
 		struct relay_bucket *b = &t->buckets[p.bucket];
 		uint32_t old = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed);
 
-		old &= REF_MASK;
 		t->records[ref] = *rec;
 		t->records[ref].number = t->records[old].number;
 		ref_store(b, p.way, ref);
@@ -334,10 +324,10 @@ int relay_table_del(struct relay_table *t, uint64_t id)
 	if (!locate(t, id, &p))
 		return -ENOENT;
 	b = &t->buckets[p.bucket];
-	ref = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed) & REF_MASK;
-	atomic_store_explicit(&b->tag[p.way], 0, memory_order_release);
+	ref = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed);
+	way_clear(b, p.way);
 	if (p.bucket != p.first)
-		overflow_add(&t->buckets[p.first], -1);
+		head_add(&t->buckets[p.first], UINT32_MAX); /* one less in second buckets */
 	retire(t, ref, true);
 	t->count--;
 	return 0;

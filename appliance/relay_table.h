@@ -4,16 +4,16 @@
 
 /* Path ID -> path record, for RS-S.
  *
- * One writer, the control lcore; any number of workers read. A bucket is one cache line of eight
- * 32-bit tags and eight references to 64-byte records, so that one vector compare tells the way and
- * a look-up costs two lines, bucket and record, both prefetched in bulk. The full Path ID is
- * compared in the record. The hash is keyed: who chooses Path IDs cannot choose buckets.
+ * One writer, the control lcore; any number of workers read. A bucket is one cache line of five Path
+ * IDs and five references to 64-byte records, so that one vector compare tells the way and a look-up
+ * costs one line, prefetched in bulk; the record is the caller's to fetch. The hash is keyed: who
+ * chooses Path IDs cannot choose buckets.
  *
  * A record is never changed under a reader: an update writes a fresh one and stores the reference
  * (one release store); the old one is used again after a grace period. The exceptions are the
  * atomic fields below, which are hints.
  *
- * Memory per path at the size asked for: 64 bytes of record, 12 to 27 of buckets, 8 of lists.
+ * Memory per path at the size asked for: 64 bytes of record, 26 of buckets, 24 of lists.
  */
 #include "common/ip.h"
 
@@ -68,8 +68,10 @@ struct relay_table *relay_table_create(const struct relay_table_config *cfg);
 /* No reader may be left. */
 void relay_table_destroy(struct relay_table *t);
 
-/* Enter rec under rec->id, or replace the record that is there; rec is copied, its number ignored.
- * 0 and the number, or -ENOSPC: paths_max reached, no room near the two buckets, or every spare
+/* Path IDs have their top bit 0, here and below.
+ *
+ * Enter rec under rec->id, or replace the record that is there; rec is copied, its number ignored.
+ * 0 and the number, -EINVAL: no Path ID, or -ENOSPC: paths_max reached, no room near the two buckets, or every spare
  * record still waits for its grace period. Single writer. About 0.3 us.
  */
 int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32_t *number);
@@ -82,7 +84,7 @@ uint32_t relay_table_count(const struct relay_table *t);
 const struct path_record *relay_table_find(const struct relay_table *t, uint64_t id);
 
 /* n <= RELAY_BULK_MAX records at once, NULL where there is none; they stay whole until the
- * reader's next quiescent report. Cannot fail. Two cache lines per key.
+ * reader's next quiescent report. Cannot fail. One cache line per key; the records are not touched.
  */
 typedef void (*relay_lookup_fn)(const struct relay_table *t, const uint64_t *id, uint16_t n,
 				const struct path_record **out);

@@ -179,6 +179,8 @@ static void find_paths(struct worker *w, struct hops *h)
 	uint16_t kept = 0;
 
 	relay_table_lookup_bulk(w->rs->dp->paths, h->id, h->n, h->rec);
+	for (uint16_t i = 0; i < h->n; i++)
+		rte_prefetch0(h->rec[i]); /* NULL is harmless */
 	for (uint16_t i = 0; i < h->n; i++) {
 		if (unlikely(h->rec[i] == NULL)) {
 			burst_drop(&w->stats, h->m[i], DROP_NO_PATH);

@@ -6,6 +6,7 @@
 #include <rte_rcu_qsbr.h>
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,7 +153,7 @@ static void avx512_is_twin(void **state)
  */
 static void full_then_empty(void **state)
 {
-	enum { MAX = 5 * 4096 }; /* exactly 5 of 8 ways */
+	enum { MAX = 5 * 4096 };
 	struct rng r;
 	struct relay_table *t;
 	uint32_t number;
@@ -211,6 +212,99 @@ static void record_waits_for_reader(void **state)
 	free(v);
 }
 
+/* A reader in another thread: what stays is always found while the writer fills, moves and empties
+ * ways around it, and what is found is what was asked for.
+ */
+enum { STAYING = 300, CHURNING = 300, WRITES = 200000 };
+
+struct beside {
+	struct relay_table *t;
+	struct rte_rcu_qsbr *v;
+	_Atomic bool stop;
+	uint64_t bulks, lost, wrong;
+};
+
+static void *reader_main(void *arg)
+{
+	struct beside *b = arg;
+	uint64_t id[RELAY_BULK_MAX];
+	const struct path_record *out[RELAY_BULK_MAX];
+	struct rng r;
+
+	rng_init_seeded(&r, 3);
+	rte_rcu_qsbr_thread_online(b->v, 0);
+	while (!atomic_load(&b->stop)) {
+		for (int i = 0; i < RELAY_BULK_MAX; i++)
+			id[i] = 1 + rng_below(&r, STAYING + CHURNING);
+		relay_table_lookup_bulk(b->t, id, RELAY_BULK_MAX, out);
+		for (int i = 0; i < RELAY_BULK_MAX; i++) {
+			b->lost += out[i] == NULL && id[i] <= STAYING;
+			b->wrong += out[i] != NULL && out[i]->id != id[i];
+		}
+		b->bulks++;
+		rte_rcu_qsbr_quiescent(b->v, 0);
+	}
+	rte_rcu_qsbr_thread_offline(b->v, 0);
+	return NULL;
+}
+
+static void beside_writer(enum relay_isa isa)
+{
+	struct beside b = {.v = aligned_alloc(64, (rte_rcu_qsbr_get_memsize(1) + 63) & ~63ul)};
+	bool is_in[CHURNING] = {false};
+	pthread_t reader;
+	uint32_t number;
+	struct rng r;
+
+	assert_int_equal(rte_rcu_qsbr_init(b.v, 1), 0);
+	assert_int_equal(rte_rcu_qsbr_thread_register(b.v, 0), 0);
+	rng_init_seeded(&r, seed_print(relay_isa_name(isa)));
+	b.t = table_make(STAYING + CHURNING, &r, b.v);
+	if (relay_table_isa_set(b.t, isa) == -ENOTSUP) {
+		relay_table_destroy(b.t);
+		free(b.v);
+		skip();
+	}
+	for (uint64_t id = 1; id <= STAYING; id++)
+		assert_int_equal(relay_table_set(b.t, &(struct path_record){.id = id}, &number), 0);
+	assert_int_equal(pthread_create(&reader, NULL, reader_main, &b), 0);
+	for (int i = 0; i < WRITES; i++) {
+		uint64_t k = rng_below(&r, CHURNING), id = STAYING + 1 + k;
+		struct path_record rec = {.id = id};
+
+		/* Until the reader has let go of enough records. */
+		if (is_in[k])
+			is_in[k] = relay_table_del(b.t, id) != 0;
+		else
+			is_in[k] = relay_table_set(b.t, &rec, &number) == 0;
+		rec.id = 1 + rng_below(&r, STAYING);
+		(void)relay_table_set(b.t, &rec, &number);
+		relay_table_reclaim(b.t);
+	}
+	atomic_store(&b.stop, true);
+	pthread_join(reader, NULL);
+	print_message("%llu bulks\n", (unsigned long long)b.bulks);
+	assert_int_equal(b.lost, 0);
+	assert_int_equal(b.wrong, 0);
+	relay_table_destroy(b.t);
+	free(b.v);
+}
+
+static void scalar_beside_writer(void **state)
+{
+	beside_writer(RELAY_SCALAR);
+}
+
+static void avx2_beside_writer(void **state)
+{
+	beside_writer(RELAY_AVX2);
+}
+
+static void avx512_beside_writer(void **state)
+{
+	beside_writer(RELAY_AVX512);
+}
+
 static void bad_sizes(void **state)
 {
 	struct relay_table_config cfg = {.paths_max = 0};
@@ -227,6 +321,8 @@ int main(void)
 		cmocka_unit_test(scalar_is_twin),	   cmocka_unit_test(avx2_is_twin),
 		cmocka_unit_test(avx512_is_twin),	   cmocka_unit_test(full_then_empty),
 		cmocka_unit_test(record_waits_for_reader), cmocka_unit_test(bad_sizes),
+		cmocka_unit_test(scalar_beside_writer),	   cmocka_unit_test(avx2_beside_writer),
+		cmocka_unit_test(avx512_beside_writer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
