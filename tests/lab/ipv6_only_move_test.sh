@@ -30,10 +30,10 @@ more_probes() {
 	local want=$(($(probes) + $1))
 	wait_for 15 sh -c "[ \$(grep -c 'bytes from' '$tmp/ping') -ge $want ]"
 }
-# download FAMILY FILE: 50 MB, paced to last 25 s.
+# download FAMILY FILE: 50 MB, paced to last 35 s.
 download() {
 	on alice bash -c 'set -o pipefail; curl -sSf "$1" --max-time 90 "$2" | sha256sum' bash "$1" \
-		"http://$web/paced/file.bin?rate=2m" >"$2"
+		"http://$web/paced/file.bin?rate=1500k" >"$2"
 }
 
 on alice ping -c 1 -W 5 $bob >/dev/null || fail "no answer before"
