@@ -46,6 +46,7 @@ struct rs_control;
 	X(dc_unopened,        "packets of the DC association that did not open")                   \
 	X(dc_bad,             "messages of the DC that cannot be understood")                      \
 	X(dc_rows,            "rows taken from the DC")                                            \
+	X(dc_rows_old,        "rows of a request that a later one had overtaken")                  \
 	X(dc_rows_refused,    "rows refused")                                                      \
 	X(dc_failures,        "handshakes with the DC that failed")                                \
 	X(expired,            "grants, paths and bindings whose life ended")                       \

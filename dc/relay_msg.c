@@ -172,8 +172,10 @@ static uint16_t answer_grant(struct dc *dc, struct rs *rs, const struct msg_gran
 
 	if (g == NULL || g->row.rs != rs)
 		return 0; /* withdrawn or renewed since */
-	if ((in->has & HAS(ERROR)) != 0)
+	if ((in->has & HAS(ERROR)) != 0) {
+		g->row.is_there = false;
 		return in->error;
+	}
 	if ((in->has & HAS(ENDPOINT)) == 0 || in->endpoints_n == 0)
 		return MSG_ERR_BAD_MESSAGE;
 	if (g->endpoints_n != 0 && !same_endpoints(g, in))
@@ -190,8 +192,10 @@ static uint16_t answer_path(struct dc *dc, struct rs *rs, const struct msg_path 
 
 	if (p == NULL || p->row.rs != rs)
 		return 0;
-	if ((in->has & HAS(ERROR)) != 0)
+	if ((in->has & HAS(ERROR)) != 0) {
+		p->row.is_there = false;
 		return in->error;
+	}
 	p->row.is_there = true;
 	return 0;
 }
@@ -207,8 +211,10 @@ static uint16_t answer_binding(struct dc *dc, struct rs *rs, const struct msg_bi
 
 	if (b == NULL || b->row.rs != rs)
 		return 0;
-	if ((in->has & HAS(ERROR)) != 0)
+	if ((in->has & HAS(ERROR)) != 0) {
+		b->row.is_there = false;
 		return in->error;
+	}
 	b->row.is_there = true;
 	return 0;
 }

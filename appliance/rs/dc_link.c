@@ -47,6 +47,7 @@ static int op_install(void *ctx, struct assoc *a, uint64_t now, const struct epo
 		return -ENOMEM;
 	session_destroy(rs->dc.session);
 	rs->dc.session = s;
+	rs->dc.life++; /* perhaps of another process, which counts from elsewhere */
 	return session_install(s, now, k);
 }
 

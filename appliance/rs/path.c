@@ -130,7 +130,7 @@ static bool side_is(const struct rs_path *p, int side, const struct rs_leg *l)
 	       memcmp(&p->vips[side], &l->vips, sizeof(l->vips)) == 0;
 }
 
-int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
+int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row, uint32_t txn)
 {
 	const uint64_t need = HAS(PATH_ID) | HAS(KEY_ID) | HAS(KEY_ID_B);
 	struct rs_path *p;
@@ -138,6 +138,10 @@ int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
 	if ((row->has & HAS(PATH_ID)) == 0 || row->path_id == 0 || !wire_is_path_id(row->path_id))
 		return MSG_ERR_BAD_MESSAGE;
 	p = idmap_get(&rs->paths, row->path_id);
+	if (p != NULL && rs_told_is_old(rs, &p->told, txn)) {
+		RS_COUNT(rs, dc_rows_old);
+		return 0;
+	}
 	if ((row->has & HAS(REMOVE)) != 0) {
 		if (p != NULL)
 			path_destroy(rs, p);
@@ -159,6 +163,7 @@ int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row)
 	side_name(rs, p, RS_SIDE_A, row->key_id);
 	side_name(rs, p, RS_SIDE_B, row->key_id_b);
 	p->expires_ns = rs_expiry(now, row->has, row->lifetime_sec);
+	p->told = (struct rs_told){.txn = txn, .life = rs->dc.life};
 	early_arrived(rs, now, p->id);
 	return 0;
 }

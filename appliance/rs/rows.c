@@ -87,7 +87,8 @@ static int binding_add(struct rs_control *rs, struct rs_leg *l, const struct msg
 	return 0;
 }
 
-static int binding_row(struct rs_control *rs, uint64_t now, const struct msg_binding *in)
+static int binding_row(struct rs_control *rs, uint64_t now, const struct msg_binding *in,
+		       uint32_t txn)
 {
 	const uint64_t id = HAS(KEY_ID) | HAS(NUMBER), need = id | HAS(VIP_GN) | HAS(RIP_GN);
 	struct rs_leg *l = idmap_get(&rs->legs, in->key_id);
@@ -99,6 +100,10 @@ static int binding_row(struct rs_control *rs, uint64_t now, const struct msg_bin
 	if (l == NULL)
 		return (in->has & HAS(REMOVE)) != 0 ? 0 : MSG_ERR_UNKNOWN_ID;
 	b = binding_find(l, in->number);
+	if (b != NULL && rs_told_is_old(rs, &b->told, txn)) {
+		RS_COUNT(rs, dc_rows_old);
+		return 0;
+	}
 	if ((in->has & HAS(REMOVE)) != 0) {
 		binding_remove(rs, l, b);
 		return 0;
@@ -117,6 +122,7 @@ static int binding_row(struct rs_control *rs, uint64_t now, const struct msg_bin
 			return ret;
 	}
 	b->expires_ns = rs_expiry(now, in->has, in->lifetime_sec);
+	b->told = (struct rs_told){.txn = txn, .life = rs->dc.life};
 	return 0;
 }
 
@@ -147,7 +153,7 @@ void rows_take(struct rs_control *rs, uint64_t now, const struct msg *in, struct
 
 		row->has = HAS(PATH_ID);
 		row->path_id = in->paths[i].path_id;
-		told(rs, path_row(rs, now, &in->paths[i]), &row->has, &row->error);
+		told(rs, path_row(rs, now, &in->paths[i], in->txn), &row->has, &row->error);
 		out->has |= HAS(PATH);
 	}
 	for (unsigned int i = 0; i < in->bindings_n; i++) {
@@ -156,7 +162,7 @@ void rows_take(struct rs_control *rs, uint64_t now, const struct msg *in, struct
 		row->has = HAS(KEY_ID) | HAS(NUMBER);
 		row->key_id = in->bindings[i].key_id;
 		row->number = in->bindings[i].number;
-		told(rs, binding_row(rs, now, &in->bindings[i]), &row->has, &row->error);
+		told(rs, binding_row(rs, now, &in->bindings[i], in->txn), &row->has, &row->error);
 		out->has |= HAS(BINDING);
 	}
 	out->has |= HAS(LOAD);

@@ -33,8 +33,17 @@ enum {
 #define RS_HELD_NS (3 * RS_SEC)
 #define RS_STATUS_NS (10 * RS_SEC)
 
+/* The Relay Direction that said last what a row is. Requests overtake each other: what is resent for
+ * seconds may come after what took its place.
+ */
+struct rs_told {
+	uint32_t txn;
+	uint32_t life; /* of the association with the DC, where transactions are counted */
+};
+
 struct rs_binding {
 	SLIST_ENTRY(rs_binding) link;
+	struct rs_told told;
 	uint32_t number;
 	struct ip_addr vip_gn, rip_gn;
 	uint64_t expires_ns;
@@ -98,6 +107,7 @@ struct rs_bound {
 
 struct rs_path {
 	uint64_t id;
+	struct rs_told told;
 	uint64_t key_id[RS_SIDES];
 	struct vips vips[RS_SIDES]; /* of the nodes, where their grants were known; else none */
 	struct rs_bound side[RS_SIDES];
@@ -130,6 +140,7 @@ struct rs_dc {
 	struct session *session, *pending;
 	unsigned int at; /* which endpoint */
 	bool is_up, is_registered;
+	uint32_t life; /* sessions so far */
 	uint64_t status_ns;
 	uint64_t location;
 };
@@ -179,6 +190,12 @@ struct rs_control {
 };
 
 #define RS_COUNT(rs, name) ((rs)->counters[RS_C_##name]++)
+
+static inline bool rs_told_is_old(const struct rs_control *rs, const struct rs_told *t,
+				  uint32_t txn)
+{
+	return t->life == rs->dc.life && (int32_t)(txn - t->txn) < 0;
+}
 
 static inline uint64_t rs_expiry(uint64_t now, uint64_t has, uint32_t lifetime_sec)
 {
@@ -246,7 +263,8 @@ void move_challenge(struct rs_leg *l, uint64_t now, uint16_t local, const struct
 bool move_address_ok(const struct rs_control *rs, const struct endpoint *ep);
 
 /* path.c */
-int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row);
+/* txn: of the Relay Direction that has the row. 0 or enum msg_error. */
+int path_row(struct rs_control *rs, uint64_t now, const struct msg_path *row, uint32_t txn);
 void path_destroy(struct rs_control *rs, struct rs_path *p);
 /* Bind a side; what came is told in row (BOUND or ERROR). */
 void path_bind(struct rs_control *rs, uint64_t now, struct rs_leg *l, const struct msg_path *in,
