@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const uint64_t LOSER_GRACE_NS = 3 * NODE_SEC;
 static const uint64_t BIND_RETRY_NS = 300 * NODE_MS;
 static const uint64_t BIND_HELD_NS = 1100 * NODE_MS;
 static const uint64_t BIND_UNANSWERED_NS = 7 * NODE_SEC;
+static const uint64_t OPEN_WITHIN_NS = 20 * NODE_SEC;
 enum { BIND_TRIES_MAX = 8, BIND_SHIFT_MAX = 4 };
 
 struct path *path_find(const struct node *n, uint64_t id)
@@ -18,85 +18,6 @@ struct path *path_find(const struct node *n, uint64_t id)
 	if (!p->chan.is_dead && p->id == id)
 		return p;
 	return NULL;
-}
-
-/* A way for its data: the RS forgets paths when it restarts. */
-static bool has_way(const struct path *p)
-{
-	return p->is_direct || p->is_bound;
-}
-
-/* Both ends must choose alike: one that is up; one with a way, which both learn of their RS; the one
- * that was renewed; the smaller Path ID.
- */
-static bool is_better(const struct path *p, const struct path *q)
-{
-	uint64_t life = p->expires_ns - p->created_ns;
-
-	if ((p->state == PATH_UP) != (q->state == PATH_UP))
-		return p->state == PATH_UP;
-	if (has_way(p) != has_way(q))
-		return has_way(p);
-	if (p->expires_ns > q->expires_ns + life / 4)
-		return true;
-	if (q->expires_ns > p->expires_ns + life / 4)
-		return false;
-	return p->id < q->id;
-}
-
-static struct path *best_of(const struct node *n, const char *name)
-{
-	struct path *p, *best = NULL;
-
-	TAILQ_FOREACH(p, &n->paths, link)
-	if (!p->chan.is_dead && strcmp(p->peer, name) == 0 && (best == NULL || is_better(p, best)))
-		best = p;
-	return best;
-}
-
-struct path *path_by_name(const struct node *n, const char *name)
-{
-	return best_of(n, name);
-}
-
-struct path *path_by_vip(const struct node *n, const struct ip_addr *vip)
-{
-	struct path *p;
-
-	TAILQ_FOREACH(p, &n->paths, link)
-	if (!p->chan.is_dead && ip_equal(vip, ip_is_v4(vip) ? &p->vips.v4 : &p->vips.v6))
-		return best_of(n, p->peer);
-	return NULL;
-}
-
-static void vips_set(struct path *p)
-{
-	const struct datapath *dp = &p->chan.node->dp;
-	uint64_t now = p->chan.node->now;
-
-	if (p->chan.index == 0)
-		return;
-	if (!ip_is_none(&p->vips.v4))
-		dp->ops->vip_set(dp->dp, now, &p->vips.v4, p->chan.index);
-	if (!ip_is_none(&p->vips.v6))
-		dp->ops->vip_set(dp->dp, now, &p->vips.v6, p->chan.index);
-}
-
-void path_settle(struct path *p)
-{
-	struct node *n = p->chan.node;
-	struct path *best = best_of(n, p->peer), *q;
-
-	if (best == NULL)
-		return;
-	vips_set(best);
-	TAILQ_FOREACH(q, &n->paths, link)
-	{
-		if (q == best || q->chan.is_dead || strcmp(q->peer, best->peer) != 0 ||
-		    best->state != PATH_UP)
-			continue;
-		q->expires_ns = node_min(q->expires_ns, n->now + LOSER_GRACE_NS);
-	}
 }
 
 static bool message_is_whole(const struct msg *m)
@@ -140,6 +61,7 @@ static void lifetime(struct path *p, const struct msg *m)
 	struct node *n = p->chan.node;
 	uint64_t life = ((m->has & HAS(LIFETIME)) != 0 ? m->lifetime_sec : 86400) * NODE_SEC;
 
+	p->told_ns = n->now;
 	p->expires_ns = n->now + life;
 	p->renew_ns = n->now + life / 2 + rng_below(n->conf.rng, life / 20 + 1);
 }
@@ -305,9 +227,9 @@ void path_end(struct path *p, bool release, const char *why)
 	p->chan.is_dead = true;
 	n->has_dead = true;
 	/* VIPs go over to another path before they would be refused with this one. */
-	other = best_of(n, p->peer);
+	other = path_by_name(n, p->peer);
 	if (other != NULL)
-		vips_set(other);
+		path_vips_set(other);
 	dp->ops->assoc_del(dp->dp, n->now, p->id);
 	p->chan.index = 0;
 	p->chan.installed_index = 0;
@@ -458,6 +380,21 @@ static void poll_life(struct path *p)
 	}
 }
 
+/* Side A may have lost its memory, or its keys since; and B can but wait. As a path that is not open
+ * is in the way of another to the same peer, either end gives it up.
+ */
+static uint64_t poll_opening(struct path *p)
+{
+	struct node *n = p->chan.node;
+
+	if (p->state == PATH_UP)
+		return NODE_NEVER;
+	if (n->now < p->told_ns + OPEN_WITHIN_NS)
+		return p->told_ns + OPEN_WITHIN_NS;
+	path_end(p, true, p->is_side_a ? "the peer does not answer" : "the peer did not open it");
+	return n->now;
+}
+
 static uint64_t poll(struct path *p)
 {
 	struct node *n = p->chan.node;
@@ -470,6 +407,8 @@ static uint64_t poll(struct path *p)
 	due = chan_poll(&p->chan);
 	if (!p->chan.is_dead)
 		poll_life(p);
+	if (!p->chan.is_dead)
+		due = node_min(due, poll_opening(p));
 	if (p->chan.is_dead)
 		return n->now;
 	if (p->fallback_ns != 0 && n->now >= p->fallback_ns)

@@ -36,6 +36,7 @@ struct path {
 	bool must_settle;     /* at the next poll */
 	bool is_tentative;    /* side B: until the first sealed packet tells how A sends */
 	uint64_t created_ns, since_ns, expires_ns, renew_ns;
+	uint64_t told_ns; /* the DC's last word about it */
 	uint64_t switches;
 
 	/* First handshake of side A. */
@@ -96,6 +97,8 @@ void path_use_direct(struct path *p, const struct datapath_dest *dest, uint64_t 
 		     const char *why);
 /* One of two paths to a peer carries its VIPs; the other ends soon. */
 void path_settle(struct path *p);
+/* Its VIPs lead into it. */
+void path_vips_set(struct path *p);
 /* It does not work any more: end it and, if it was in use, ask for another. */
 void path_lost(struct path *p, const char *why);
 void path_bind(struct path *p);

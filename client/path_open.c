@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/node_impl.h"
 
-enum { TIMEOUTS_BEFORE_END = 2 };
-
 static struct path *of(struct chan *c)
 {
 	return (struct path *)c;
@@ -167,11 +165,8 @@ static void op_failed(struct chan *c, enum assoc_failure why, uint16_t code)
 
 	switch (why) {
 	case ASSOC_TIMEOUT:
-		if (p->state == PATH_UP)
-			break;
-		why_note(n, p->peer, "no answer to the handshake within 10 s");
-		if (n->now - p->created_ns > TIMEOUTS_BEFORE_END * 10 * NODE_SEC)
-			path_end(p, true, "the peer does not answer");
+		if (p->state != PATH_UP)
+			why_note(n, p->peer, "no answer to the handshake within 10 s");
 		break;
 	case ASSOC_RESET:
 		path_lost(p, "the peer has forgotten the path");
