@@ -78,6 +78,18 @@ const struct binding *binding_by_rip(const struct binding_table *t, uint32_t sub
 	return b;
 }
 
+void binding_table_prefetch(const struct binding_table *t, uint32_t subscriber,
+			    const struct ip_addr *vip)
+{
+	__builtin_prefetch(&t->by_vip[head_of(t, subscriber, vip)]);
+}
+
+void binding_table_prefetch_entry(const struct binding_table *t, uint32_t subscriber,
+				  const struct ip_addr *vip)
+{
+	__builtin_prefetch(at(t, &t->by_vip[head_of(t, subscriber, vip)]));
+}
+
 static struct binding *by_number(const struct binding_table *t, uint32_t subscriber,
 				 uint32_t number)
 {

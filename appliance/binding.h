@@ -22,7 +22,7 @@ struct binding {
 	uint32_t number;
 	_Atomic uint32_t next_vip, next_rip; /* entry + 1 */
 	uint32_t next;			     /* control: of the subscriber */
-};
+} __attribute__((aligned(64)));
 
 struct binding_table {
 	struct binding *entries;
@@ -52,6 +52,11 @@ void binding_del_all(struct binding_table *t, uint32_t subscriber);
 /* Workers between two quiescent reports, and control; NULL if there is none. */
 const struct binding *binding_table_by_vip(const struct binding_table *t, uint32_t subscriber,
 					   const struct ip_addr *vip);
+/* What binding_table_by_vip() will read first, and then, once that is there. Hints. */
+void binding_table_prefetch(const struct binding_table *t, uint32_t subscriber,
+			    const struct ip_addr *vip);
+void binding_table_prefetch_entry(const struct binding_table *t, uint32_t subscriber,
+				  const struct ip_addr *vip);
 /* One whose VIP is of the family asked for; any of them where several names of one host have one
  * each.
  */

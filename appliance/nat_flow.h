@@ -9,12 +9,17 @@
  * both directions and all of the host's ports: it is what a packet hits, one cache line behind one
  * line of index. A mapping lives as long as a flow of it.
  *
+ * Looking up and opening go by bulks: each step is done for all packets, and fetches what the next one
+ * needs. With ten million mappings each of the ten lines of a new one would else be waited for.
+ *
  * Flows hang on a wheel and are looked at at least every WHEEL_SLOTS ticks: expired ones go, as do
  * those whose binding is gone. Owning worker only; nothing allocates after
- * nat_create(). Memory: 64 bytes per flow, 32 per mapping, 16 to 26 of index for each.
+ * nat_create(). Memory: 68 bytes per flow, 36 per mapping, and 26 to 51 of index
+ * for each.
  */
 #include "appliance/binding.h"
 #include "appliance/flow_index.h"
+#include "appliance/hash_key.h"
 #include "appliance/leg_table.h"
 #include "appliance/nat_pool.h"
 #include "appliance/pipeline/drop.h"
@@ -45,7 +50,7 @@ struct nat_flow {
 	uint16_t port;	  /* public port */
 	uint32_t map;
 	uint32_t expires; /* tick */
-	uint32_t next;	  /* on the wheel or in the free list: flow + 1 */
+	uint32_t next;	  /* on the wheel: flow + 1 */
 	uint32_t route_gen, nexthop;
 } __attribute__((aligned(64)));
 
@@ -53,11 +58,10 @@ struct nat_map {
 	uint32_t subscriber;
 	uint32_t flows;
 	uint32_t block;
-	uint32_t next; /* free list: map + 1 */
 	uint16_t in_port, port, addr;
 	uint8_t kind;
 	bool is_extra; /* made for one flow whose general host has two VIPs; not found by in_port */
-	uint8_t pad[8];
+	uint8_t pad[12];
 };
 
 struct nat_config {
@@ -80,7 +84,8 @@ struct nat {
 	const struct binding_table *bindings;
 	struct nat_flow *flows;
 	struct nat_map *maps;
-	uint32_t free_flow, free_map; /* + 1 */
+	uint32_t *free_flows, *free_maps; /* stacks: what comes next can be told, and fetched */
+	uint32_t n_free_flows, n_free_maps;
 	uint32_t n_flows, n_maps;
 	struct flow_index flow_in, flow_out, map_in, map_out;
 	uint64_t secret[2];
@@ -102,10 +107,18 @@ static inline uint32_t nat_tick(uint64_t now)
 	return (uint32_t)(now >> NAT_TICK_SHIFT);
 }
 
-uint64_t nat_hash_in(const struct nat *n, uint32_t subscriber, enum nat_proto proto,
-		     uint16_t in_port, const struct ip_addr *vip);
-uint64_t nat_hash_out(const struct nat *n, uint16_t addr, enum nat_proto proto, uint16_t port,
-		      const struct ip_addr *rip);
+static inline uint64_t nat_hash_in(const struct nat *n, uint32_t subscriber, enum nat_proto proto,
+				   uint16_t in_port, const struct ip_addr *vip)
+{
+	return hash_key(n->secret, (uint64_t)subscriber << 32 | (uint32_t)proto << 16 | in_port,
+			vip);
+}
+
+static inline uint64_t nat_hash_out(const struct nat *n, uint16_t addr, enum nat_proto proto,
+				    uint16_t port, const struct ip_addr *rip)
+{
+	return hash_key(n->secret, (uint64_t)addr << 32 | (uint32_t)proto << 16 | port, rip);
+}
 
 struct nat_flow *nat_flow_find_in(struct nat *n, uint64_t hash, uint32_t subscriber,
 				  enum nat_proto proto, uint16_t in_port,
@@ -116,7 +129,36 @@ struct nat_flow *nat_flow_find_out(struct nat *n, uint64_t hash, uint16_t addr,
 /* The mapping of a public address and port, whomever it talks to; NULL if there is none. */
 struct nat_map *nat_map_find_out(struct nat *n, uint16_t addr, enum nat_proto proto, uint16_t port);
 
-/* A node's first packet to a general host. NULL and why: no binding, a limit, no port. */
+/* What a node's packet asks for. */
+struct nat_ask {
+	struct ip_addr vip; /* of the general host */
+	uint32_t subscriber;
+	uint16_t port; /* of the node; identifier of an ICMP query */
+	uint8_t proto; /* enum nat_proto */
+	uint64_t hash; /* nat_ask_hash() writes it */
+};
+
+enum { NAT_BULK = 64 };
+
+/* First step of a bulk look-up: the bucket is on its way. */
+static inline void nat_ask_hash(const struct nat *n, struct nat_ask *a)
+{
+	a->hash = nat_hash_in(n, a->subscriber, (enum nat_proto)a->proto, a->port, &a->vip);
+	flow_index_prefetch(&n->flow_in, a->hash);
+}
+
+/* The flows of hashed asks, NULL where there is none yet. True if all are there. */
+bool nat_flow_find_bulk(struct nat *n, const struct nat_ask *ask, unsigned int cnt,
+			struct nat_flow **f);
+
+/* Nodes' first packets to general hosts: a flow where f[i] is NULL, and a mapping if need be. Two of
+ * them may ask for the same. Where none is made f[i] stays NULL and why[i] tells: no binding, a limit,
+ * no port.
+ */
+void nat_flow_open_bulk(struct nat *n, const struct nat_ask *ask, unsigned int cnt, uint64_t now,
+			struct nat_flow **f, enum drop_reason *why);
+
+/* The same for one that a look-up did not find. */
 struct nat_flow *nat_flow_open(struct nat *n, uint32_t subscriber, enum nat_proto proto,
 			       uint16_t in_port, const struct ip_addr *vip, uint64_t now,
 			       enum drop_reason *why);

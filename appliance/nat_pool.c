@@ -275,6 +275,12 @@ int nat_pool_take(struct nat_pool *p, struct nat_share *s, bool v4, enum nat_pro
 	return 0;
 }
 
+void nat_pool_prefetch(const struct nat_pool *p, const struct nat_share *s)
+{
+	if (s->first_block != 0)
+		__builtin_prefetch(&p->blocks[s->first_block - 1]);
+}
+
 void nat_pool_give(struct nat_pool *p, struct nat_share *s, uint32_t block, enum nat_proto proto,
 		   uint16_t port)
 {

@@ -53,6 +53,8 @@ void nat_pool_destroy(struct nat_pool *p);
 int nat_pool_take(struct nat_pool *p, struct nat_share *s, bool v4, enum nat_proto proto,
 		  uint16_t like, uint16_t max_blocks, uint16_t *addr, uint16_t *port,
 		  uint32_t *block);
+/* Fetch what nat_pool_take() will look at first. */
+void nat_pool_prefetch(const struct nat_pool *p, const struct nat_share *s);
 void nat_pool_give(struct nat_pool *p, struct nat_share *s, uint32_t block, enum nat_proto proto,
 		   uint16_t port);
 

@@ -1,316 +1,158 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* RS-N whole over net_ring: one node, hot keys, cold buffers. "open": sealed packets from the node
- * come out translated to the general host; "seal": the host's come out sealed for the node. Floor:
- * the I/O, two look-ups (leg and flow), and the AEAD alone on the same buffers.
+/* RS-N whole over net_ring. "open": sealed packets from nodes come out translated to the general host;
+ * "seal": the host's come out sealed for the nodes. Hot: one node, its keys in the cache, buffers cold.
+ * Cold: 64 k nodes in no order, keys and all records cold too. Floors: the I/O, two look-ups (leg and
+ * flow), and IPsec-MB alone on the same buffers and keys.
  */
-#include "perf/groups.h"
-#include "perf/rs_bed.h"
-
 #include "appliance/aead.h"
-#include "appliance/pipeline/outer.h"
-#include "common/rng.h"
 #include "common/wire.h"
+#include "perf/groups.h"
+#include "perf/rs_n_bed.h"
+
+#include <rte_prefetch.h>
 
 #include <errno.h>
+#include <intel-ipsec-mb.h>
 #include <stdlib.h>
 
 enum {
-	PACKETS = (1 << 15) / BENCH_SMALLER,
-	FLOWS = 256,
-	FRAME_MAX = 1536,
+	HOT_PACKETS = (1 << 15) / BENCH_SMALLER,
+	HOT_FLOWS = 256,
+	COLD_PACKETS = (1 << 16) / BENCH_SMALLER,
 	BULK = 32,
-	HOST_PORT = 443
+	AHEAD = 3, /* packets by which the cold floor fetches keys and bodies */
+	AES_BLOCK = 16,
 };
-#define PEER_INDEX 0xabcdef0012345678ULL
-
-/* What a slice begins with: frames sealed by the node, or plain ones of the host. */
-enum side { OPEN, SEAL };
-
-struct rs_n {
-	struct rs_bed bed;
-	struct rng rng;
-	uint16_t inner; /* bytes of the inner IP packet */
-	uint64_t index;
-	struct endpoint node, pub[FLOWS];
-	struct keys send, recv; /* of the node */
-	struct aead *aead;
-	uint8_t seal_keys[AEAD_KEY_BYTES] __rte_aligned(64);
-	uint8_t open_keys[AEAD_KEY_BYTES] __rte_aligned(64);
-	uint8_t (*frame[2])[FRAME_MAX];
-	uint16_t len[2];
-};
-
-static struct ip_addr ip_of(const char *text)
-{
-	struct ip_addr ip;
-
-	if (ip_parse(text, &ip) < 0)
-		abort();
-	return ip;
-}
-
-/* Ethernet header and an IPv4 UDP packet of len bytes with a right checksum; its length. */
-static uint16_t frame_make(struct rs_n *n, uint8_t *p, const struct endpoint *src,
-			   const struct endpoint *dst, const uint8_t *body, uint16_t len)
-{
-	uint8_t *udp = p + RTE_ETHER_HDR_LEN + IP4_HDR_LEN;
-	uint16_t total = (uint16_t)(UDP_HDR_LEN + len), check;
-	struct outer o = {.src = &src->ip, .dst = &dst->ip, .ttl = 64, .proto = IPPROTO_UDP};
-
-	memset(p, 0, RTE_ETHER_HDR_LEN);
-	memcpy(p, n->bed.iface.mac.addr_bytes, RTE_ETHER_ADDR_LEN);
-	p[11] = 0x77;
-	store_be16(p + 12, RTE_ETHER_TYPE_IPV4);
-	outer_write(udp, total, &o);
-	store_be16(udp, src->port);
-	store_be16(udp + 2, dst->port);
-	store_be16(udp + 4, total);
-	store_be16(udp + 6, 0);
-	memcpy(udp + UDP_HDR_LEN, body, len);
-	check = (uint16_t)~csum_fold(
-		csum_bytes(udp, total, csum_pseudo(&src->ip, &dst->ip, IPPROTO_UDP, total)));
-	memcpy(udp + 6, &check, sizeof(check));
-	return (uint16_t)(RTE_ETHER_HDR_LEN + IP4_HDR_LEN + total);
-}
-
-static int leg_up(struct rs_n *n)
-{
-	struct rs_dp_leg leg = {.vip4 = ip_of("240.0.0.2"), .peer = n->node, .confirmed = true};
-	struct epoch_keys k = {.peer_index = PEER_INDEX};
-	struct ip_addr vip = ip_of("240.128.0.1"), rip = ip_of("198.51.100.80");
-	int ret;
-
-	n->send.suite = SUITE_AES128_GCM;
-	n->recv.suite = SUITE_AES128_GCM;
-	rng_fill(&n->rng, n->send.key, sizeof(n->send.key));
-	rng_fill(&n->rng, n->recv.key, sizeof(n->recv.key));
-	k.recv = n->send;
-	k.send = n->recv;
-	aead_expand(n->aead, &n->send, false, n->seal_keys);
-	aead_expand(n->aead, &n->send, true, n->open_keys);
-	ret = rs_dp_leg_reserve(n->bed.dp, 1, &n->index);
-	if (ret == 0)
-		ret = rs_dp_leg_add(n->bed.dp, n->index, &leg);
-	if (ret == 0)
-		ret = rs_dp_leg_key_install(n->bed.dp, n->index, &k, UINT64_MAX);
-	if (ret == 0)
-		ret = rs_dp_leg_key_use(n->bed.dp, n->index, 0);
-	return ret == 0 ? rs_dp_binding_add(n->bed.dp, n->index, 1, &vip, &rip) : ret;
-}
-
-/* Flow i exists before anything is measured; its public end is noted. */
-static int flows_up(struct rs_n *n)
-{
-	struct nat *nat = n->bed.w->rs->nat;
-	struct ip_addr vip = ip_of("240.128.0.1");
-
-	for (uint16_t i = 0; i < FLOWS; i++) {
-		enum drop_reason why;
-		struct nat_flow *f = nat_flow_open(nat, 0, NAT_UDP, (uint16_t)(5000 + i), &vip,
-						   n->bed.w->now, &why);
-
-		if (f == NULL)
-			return -ENOSPC;
-		nat_flow_touch(nat, f, true, 0, n->bed.w->now);
-		n->pub[i] = (struct endpoint){*nat_pool_addr(nat->pool, f->addr), f->port};
-	}
-	return 0;
-}
-
-static void frame_open(struct rs_n *n, uint32_t i)
-{
-	struct endpoint own = *rs_dp_local(n->bed.dp, 0);
-	struct endpoint mn = {ip_of("240.0.0.2"), (uint16_t)(5000 + i % FLOWS)};
-	struct endpoint gn = {ip_of("240.128.0.1"), HOST_PORT};
-	uint8_t inner[FRAME_MAX] = {0}, pkt[FRAME_MAX], body[FRAME_MAX] = {0};
-	struct aead_op op = {.suite = SUITE_AES128_GCM,
-			     .body_len = n->inner,
-			     .pkt = pkt,
-			     .keys = n->seal_keys,
-			     .iv = n->send.iv};
-
-	frame_make(n, inner, &mn, &gn, body, (uint16_t)(n->inner - IP4_HDR_LEN - UDP_HDR_LEN));
-	wire_build(pkt, WIRE_DATA, wire_flags(true, 0, 0), i, n->index);
-	memcpy(pkt + WIRE_HDR_LEN, inner + RTE_ETHER_HDR_LEN, n->inner);
-	aead_seal(n->aead, &op, 1);
-	n->len[OPEN] = frame_make(n, n->frame[OPEN][i], &n->node, &own, pkt,
-				  (uint16_t)(n->inner + WIRE_OVERHEAD));
-}
-
-static void frame_seal(struct rs_n *n, uint32_t i)
-{
-	struct endpoint host = {ip_of("198.51.100.80"), HOST_PORT};
-	uint8_t body[FRAME_MAX] = {0};
-
-	n->len[SEAL] = frame_make(n, n->frame[SEAL][i], &host, &n->pub[i % FLOWS], body,
-				  (uint16_t)(n->inner - IP4_HDR_LEN - UDP_HDR_LEN));
-}
-
-/* The pool's addresses are the worker's too. */
-static int pool_up(struct rs_n *n, const struct nat_range *range)
-{
-	struct local_addr own = {.ip = ip_of("192.0.2.1")};
-	struct local_pool pool = {range->prefix, range->port_min, range->port_max};
-
-	local_destroy(n->bed.local);
-	n->bed.local = local_create(&own, 1, &pool, 1);
-	n->bed.w->local = n->bed.local;
-	return n->bed.local == NULL ? -ENOMEM : 0;
-}
 
 static void rs_n_down(void *state)
 {
-	struct rs_n *n = state;
-
-	rs_bed_down(&n->bed);
-	aead_destroy(n->aead);
-	free(n->frame[OPEN]);
-	free(n->frame[SEAL]);
-	free(n);
+	rs_n_bed_down(state);
 }
 
-static int rs_n_up(void **state, uint16_t inner, const char *name)
+static int hot_up(void **state, uint8_t suite, uint16_t inner, const char *name)
 {
-	struct rs_n *n = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*n), 64));
-	struct rs_dp_config cfg = {
-		.n_workers = 1, .paths_max = 64, .legs_max = 64, .bindings_max = 64};
-	int ret;
+	struct rs_n_config c = {.name = name,
+				.suite = suite,
+				.inner = inner,
+				.legs = 1,
+				.flows = HOT_FLOWS,
+				.packets = HOT_PACKETS};
 
-	if (n == NULL)
-		return -ENOMEM;
-	memset(n, 0, sizeof(*n));
-	n->inner = inner;
-	n->node = (struct endpoint){ip_of("198.51.100.10"), 1111};
-	rng_init_seeded(&n->rng, 3);
-	cfg.rng = &n->rng;
-	cfg.nat.n_ranges = 1;
-	if (prefix_parse("192.0.2.64/30", &cfg.nat.ranges[0].prefix) < 0 ||
-	    prefix_parse("198.51.100.0/24", &cfg.inner[cfg.n_inner++]) < 0)
-		abort();
-	cfg.nat.ranges[0].port_min = 1024;
-	cfg.nat.ranges[0].port_max = 65535;
-	n->aead = aead_create(AEAD_BEST);
-	n->frame[OPEN] = calloc(PACKETS, FRAME_MAX);
-	n->frame[SEAL] = calloc(PACKETS, FRAME_MAX);
-	ret = n->aead == NULL || n->frame[OPEN] == NULL || n->frame[SEAL] == NULL
-		      ? -ENOMEM
-		      : rs_bed_up(&n->bed, name, &cfg);
-	if (ret == 0)
-		ret = pool_up(n, &cfg.nat.ranges[0]);
-	if (ret == 0)
-		ret = leg_up(n);
-	if (ret == 0)
-		ret = flows_up(n);
-	for (uint32_t i = 0; ret == 0 && i < PACKETS; i++) {
-		frame_open(n, i);
-		frame_seal(n, i);
-	}
-	if (ret < 0) {
-		rs_n_down(n);
-		return ret;
-	}
-	*state = n;
-	return 0;
+	return rs_n_bed_up((struct rs_n_bed **)state, &c);
 }
 
 static int up_64(void **state)
 {
-	return rs_n_up(state, 64, "rs_n_64");
+	return hot_up(state, SUITE_AES128_GCM, 64, "rs_n_64");
 }
 
 static int up_512(void **state)
 {
-	return rs_n_up(state, 512, "rs_n_512");
+	return hot_up(state, SUITE_AES128_GCM, 512, "rs_n_512");
 }
 
 static int up_1400(void **state)
 {
-	return rs_n_up(state, 1400, "rs_n_1400");
+	return hot_up(state, SUITE_AES128_GCM, 1400, "rs_n_1400");
 }
 
-/* The frames again, and a node and a worker that have not sent anything yet. */
-static void refill(struct rs_n *n, enum side side)
+static int up_sha256(void **state)
 {
-	struct leg_table *legs = n->bed.dp->legs;
+	return hot_up(state, SUITE_AES128_CBC_HMAC_SHA256, 1400, "rs_n_sha256");
+}
 
-	rte_ring_reset(n->bed.in);
-	rte_ring_reset(n->bed.out);
-	for (uint32_t i = 0; i < PACKETS; i++) {
-		struct rte_mbuf *m = n->bed.pkt[i];
+static int up_md5(void **state)
+{
+	return hot_up(state, SUITE_AES128_CBC_HMAC_MD5, 1400, "rs_n_md5");
+}
 
-		rte_pktmbuf_reset(m);
-		m->port = n->bed.port;
-		m->data_len = n->len[side];
-		m->pkt_len = n->len[side];
-		memcpy(rte_pktmbuf_mtod(m, void *), n->frame[side][i], n->len[side]);
-	}
-	memset(legs->windows, 0, legs->windows_max * sizeof(*legs->windows));
-	atomic_store(&legs->keys[0].tx_seq[0], 0);
-	if (rte_ring_enqueue_bulk(n->bed.in, (void **)n->bed.pkt, PACKETS, NULL) != PACKETS)
-		abort();
+static int up_cold(void **state)
+{
+	struct rs_n_config c = {.name = "rs_n_cold",
+				.suite = SUITE_AES128_GCM,
+				.inner = 1400,
+				.legs = COLD_PACKETS,
+				.flows = COLD_PACKETS,
+				.packets = COLD_PACKETS};
+
+	return rs_n_bed_up((struct rs_n_bed **)state, &c);
 }
 
 static void before_open(void *state)
 {
-	refill(state, OPEN);
+	rs_n_bed_refill(state, RS_N_OPEN);
 }
 
 static void before_seal(void *state)
 {
-	refill(state, SEAL);
+	rs_n_bed_refill(state, RS_N_SEAL);
 }
 
+/* What was refilled is run whole. */
 static void run(void *state, uint64_t n)
 {
-	rs_bed_run(&((struct rs_n *)state)->bed, (uint32_t)n);
+	struct rs_n_bed *b = state;
+
+	rs_bed_run(&b->bed, b->cfg.packets);
 }
 
 static void run_io(void *state, uint64_t n)
 {
-	rs_bed_run_io(&((struct rs_n *)state)->bed, (uint32_t)n);
+	struct rs_n_bed *b = state;
+
+	rs_bed_run_io(&b->bed, b->cfg.packets);
 }
 
 static void run_look(void *state, uint64_t n)
 {
-	struct rs_n *s = state;
+	struct rs_n_bed *s = state;
 	struct nat *nat = s->bed.w->rs->nat;
-	struct ip_addr rip = ip_of("198.51.100.80");
+	struct ip_addr rip;
 	uint64_t sum = 0;
 
+	if (ip_parse("198.51.100.80", &rip) < 0)
+		abort();
 	for (uint64_t i = 0; i < n; i++) {
-		uint16_t port = s->pub[i % FLOWS].port;
-		int addr = nat_pool_addr_find(nat->pool, &s->pub[i % FLOWS].ip);
+		const struct endpoint *pub = &s->pub[i % s->cfg.flows];
+		int addr = nat_pool_addr_find(nat->pool, &pub->ip);
 		struct nat_flow *f = nat_flow_find_out(
-			nat, nat_hash_out(nat, (uint16_t)addr, NAT_UDP, port, &rip), (uint16_t)addr,
-			NAT_UDP, port, &rip);
+			nat, nat_hash_out(nat, (uint16_t)addr, NAT_UDP, pub->port, &rip),
+			(uint16_t)addr, NAT_UDP, pub->port, &rip);
 
 		sum += f->in_port;
 	}
 	bench_use(sum);
 }
 
-/* The cipher alone on the buffers as refilled, in bursts as the stages do it. */
-static void run_aead(struct rs_n *n, uint64_t packets, bool open)
+/* ---- IPsec-MB alone ---- */
+
+/* The body is as long as it was sealed: whole blocks under CBC. */
+static void op_set(struct rs_n_bed *b, struct aead_op *op, uint64_t i)
 {
-	const uint16_t head = RTE_ETHER_HDR_LEN + IP4_HDR_LEN + UDP_HDR_LEN;
+	uint32_t leg = rs_n_bed_leg(b, i);
+
+	*op = (struct aead_op){
+		.suite = b->cfg.suite,
+		.body_len = (uint16_t)(aead_sealed_len(b->cfg.suite, b->cfg.inner) - WIRE_OVERHEAD),
+		.pkt = rs_n_bed_ntm(b, i),
+		.keys = b->bed.dp->legs->keydata[b->key[leg]].rx,
+		.iv = b->send[leg].iv,
+	};
+}
+
+/* In bursts as the stages do it. */
+static void run_aead(struct rs_n_bed *b, uint64_t packets, bool open)
+{
+	struct aead *a = b->bed.dp->workers[0].aead;
 	struct aead_op op[BULK];
 
 	for (uint64_t at = 0; at < packets; at += BULK) {
-		for (unsigned int i = 0; i < BULK; i++) {
-			struct rte_mbuf *m = n->bed.pkt[at + i];
-
-			op[i] = (struct aead_op){
-				.suite = SUITE_AES128_GCM,
-				.body_len = n->inner,
-				.pkt = rte_pktmbuf_mtod_offset(m, uint8_t *, head),
-				.keys = open ? n->open_keys : n->seal_keys,
-				.iv = n->send.iv,
-			};
-		}
+		for (unsigned int i = 0; i < BULK; i++)
+			op_set(b, &op[i], at + i);
 		if (open)
-			aead_open(n->aead, op, BULK);
+			aead_open(a, op, BULK);
 		else
-			aead_seal(n->aead, op, BULK);
+			aead_seal(a, op, BULK);
 	}
 }
 
@@ -324,22 +166,157 @@ static void run_aead_seal(void *state, uint64_t n)
 	run_aead(state, n, false);
 }
 
+static void fetch(const uint8_t *p, unsigned int bytes)
+{
+	for (unsigned int at = 0; at < bytes; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + at);
+}
+
+/* As good as it gets: the next packets' keys and bodies are on their way while this one is opened. */
+static void run_aead_ahead(void *state, uint64_t n)
+{
+	struct rs_n_bed *b = state;
+	struct aead *a = b->bed.dp->workers[0].aead;
+	struct aead_op op[AHEAD + 1];
+
+	for (uint64_t i = 0; i < n + AHEAD; i++) {
+		if (i < n) {
+			struct aead_op *next = &op[i % (AHEAD + 1)];
+
+			op_set(b, next, i);
+			fetch(next->keys, AEAD_KEY_BYTES);
+			fetch(next->pkt, WIRE_OVERHEAD + next->body_len);
+		}
+		if (i >= AHEAD)
+			aead_open(a, &op[(i - AHEAD) % (AHEAD + 1)], 1);
+	}
+}
+
+/* CBC: cipher and HMAC chained in one job per packet, a burst in flight, the IV given. */
+struct imb_cbc {
+	IMB_MGR *mb;
+	uint8_t enc[11 * AES_BLOCK] __rte_aligned(AES_BLOCK);
+	uint8_t dec[11 * AES_BLOCK] __rte_aligned(AES_BLOCK);
+	uint8_t ipad[64] __rte_aligned(64);
+	uint8_t opad[64] __rte_aligned(64);
+	uint8_t iv[AES_BLOCK] __rte_aligned(AES_BLOCK);
+	uint8_t tag[BULK][32];
+};
+
+/* State of the hash after a block of key xor pad. */
+static void imb_pad(IMB_MGR *mb, const struct keys *k, uint8_t pad, uint8_t *out)
+{
+	bool md5 = k->suite == SUITE_AES128_CBC_HMAC_MD5;
+	uint8_t block[64];
+
+	memset(block, pad, sizeof(block));
+	for (int i = 0; i < (md5 ? 16 : 32); i++)
+		block[i] ^= k->mac[i];
+	if (md5)
+		IMB_MD5_ONE_BLOCK(mb, block, out);
+	else
+		IMB_SHA256_ONE_BLOCK(mb, block, out);
+}
+
+static void imb_cbc_up(struct imb_cbc *c, const struct keys *k)
+{
+	c->mb = alloc_mb_mgr(0);
+	if (c->mb == NULL)
+		abort();
+	init_mb_mgr_auto(c->mb, NULL);
+	IMB_AES_KEYEXP_128(c->mb, k->enc, c->enc, c->dec);
+	imb_pad(c->mb, k, 0x36, c->ipad);
+	imb_pad(c->mb, k, 0x5c, c->opad);
+}
+
+static void imb_cbc_fill(struct imb_cbc *c, IMB_JOB *j, const struct rs_n_bed *b, uint64_t i,
+			 uint16_t body)
+{
+	j->cipher_mode = IMB_CIPHER_CBC;
+	j->cipher_direction = IMB_DIR_DECRYPT;
+	j->chain_order = IMB_ORDER_HASH_CIPHER;
+	j->hash_alg =
+		b->cfg.suite == SUITE_AES128_CBC_HMAC_MD5 ? IMB_AUTH_MD5 : IMB_AUTH_HMAC_SHA_256;
+	j->enc_keys = c->enc;
+	j->dec_keys = c->dec;
+	j->key_len_in_bytes = AES_BLOCK;
+	j->iv = c->iv;
+	j->iv_len_in_bytes = AES_BLOCK;
+	j->src = rs_n_bed_ntm(b, i);
+	j->dst = rs_n_bed_ntm(b, i) + WIRE_HDR_LEN;
+	j->cipher_start_src_offset_in_bytes = WIRE_HDR_LEN;
+	j->msg_len_to_cipher_in_bytes = body;
+	j->hash_start_src_offset_in_bytes = 0;
+	j->msg_len_to_hash_in_bytes = WIRE_HDR_LEN + (uint64_t)body;
+	j->u.HMAC._hashed_auth_key_xor_ipad = c->ipad;
+	j->u.HMAC._hashed_auth_key_xor_opad = c->opad;
+	j->auth_tag_output = c->tag[i % BULK];
+	j->auth_tag_output_len_in_bytes = WIRE_TAG_LEN;
+}
+
+static void run_imb_cbc(void *state, uint64_t n)
+{
+	const struct rs_n_bed *b = state;
+	struct imb_cbc *c = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*c), 64));
+	uint16_t body = (uint16_t)(aead_sealed_len(b->cfg.suite, b->cfg.inner) - WIRE_OVERHEAD);
+	IMB_JOB *jobs[BULK];
+
+	if (c == NULL)
+		abort();
+	imb_cbc_up(c, &b->send[0]);
+	for (uint64_t at = 0; at < n; at += BULK) {
+		uint32_t done;
+
+		if (IMB_GET_NEXT_BURST(c->mb, BULK, jobs) < BULK)
+			abort();
+		for (unsigned int i = 0; i < BULK; i++)
+			imb_cbc_fill(c, jobs[i], b, at + i, body);
+		done = IMB_SUBMIT_BURST(c->mb, BULK, jobs);
+		while (done < BULK) {
+			uint32_t more = IMB_FLUSH_BURST(c->mb, BULK, jobs);
+
+			if (more == 0)
+				abort();
+			done += more;
+		}
+	}
+	bench_use(c->tag[0][0]);
+	free_mb_mgr(c->mb);
+	free(c);
+}
+
 /* clang-format off */
 #define CASES(size)                                                                                \
-	{"floor.rs_n.io." #size, BENCH_CYCLES, PACKETS, before_open, run_io, {{NULL}}},             \
-	{"floor.rs_n.look." #size, BENCH_CYCLES, PACKETS, NULL, run_look, {{NULL}}},                \
-	{"floor.rs_n.aead_open." #size, BENCH_CYCLES, PACKETS, before_open, run_aead_open, {{NULL}}}, \
-	{"floor.rs_n.aead_seal." #size, BENCH_CYCLES, PACKETS, before_open, run_aead_seal, {{NULL}}}, \
-	{"rs_n.open.gcm128." #size, BENCH_CYCLES, PACKETS, before_open, run,                        \
+	{"floor.rs_n.io." #size, BENCH_CYCLES, HOT_PACKETS, before_open, run_io, {{NULL}}},         \
+	{"floor.rs_n.look." #size, BENCH_CYCLES, HOT_PACKETS, NULL, run_look, {{NULL}}},            \
+	{"floor.rs_n.aead_open." #size, BENCH_CYCLES, HOT_PACKETS, before_open, run_aead_open, {{NULL}}}, \
+	{"floor.rs_n.aead_seal." #size, BENCH_CYCLES, HOT_PACKETS, before_open, run_aead_seal, {{NULL}}}, \
+	{"rs_n.open.gcm128." #size, BENCH_CYCLES, HOT_PACKETS, before_open, run,                    \
 	 {{"floor.rs_n.io." #size, 1}, {"floor.rs_n.look." #size, 2},                               \
 	  {"floor.rs_n.aead_open." #size, 1}}},                                                     \
-	{"rs_n.seal.gcm128." #size, BENCH_CYCLES, PACKETS, before_seal, run,                        \
+	{"rs_n.seal.gcm128." #size, BENCH_CYCLES, HOT_PACKETS, before_seal, run,                    \
 	 {{"floor.rs_n.io." #size, 1}, {"floor.rs_n.look." #size, 2},                               \
 	  {"floor.rs_n.aead_seal." #size, 1}}},
+#define CBC_CASES(suite)                                                                           \
+	{"floor.rs_n.imb." #suite, BENCH_CYCLES, HOT_PACKETS, before_open, run_imb_cbc, {{NULL}}},  \
+	{"floor.rs_n.aead_open." #suite, BENCH_CYCLES, HOT_PACKETS, before_open, run_aead_open,     \
+	 {{"floor.rs_n.imb." #suite, 1}}},                                                          \
+	{"rs_n.open." #suite ".1400", BENCH_CYCLES, HOT_PACKETS, before_open, run,                  \
+	 {{"floor.rs_n.imb." #suite, 1}}},
 
 static const struct bench_case cases_64[] = {CASES(64)};
 static const struct bench_case cases_512[] = {CASES(512)};
 static const struct bench_case cases_1400[] = {CASES(1400)};
+static const struct bench_case cases_sha256[] = {CBC_CASES(cbc_sha256)};
+static const struct bench_case cases_md5[] = {CBC_CASES(cbc_md5)};
+static const struct bench_case cases_cold[] = {
+	{"floor.rs_n.aead_open.cold64k", BENCH_CYCLES, COLD_PACKETS, before_open, run_aead_open, {{NULL}}},
+	{"floor.rs_n.aead_ahead.cold64k", BENCH_CYCLES, COLD_PACKETS, before_open, run_aead_ahead, {{NULL}}},
+	{"rs_n.open.gcm128.1400.cold64k", BENCH_CYCLES, COLD_PACKETS, before_open, run,
+	 {{"floor.rs_n.aead_ahead.cold64k", 1}}},
+	{"rs_n.seal.gcm128.1400.cold64k", BENCH_CYCLES, COLD_PACKETS, before_seal, run,
+	 {{"floor.rs_n.aead_ahead.cold64k", 1}}},
+};
 /* clang-format on */
 
 const struct bench_group bench_rs_n_64 = {"pipeline", "RS-N, 64 B", up_64,
@@ -348,3 +325,10 @@ const struct bench_group bench_rs_n_512 = {"pipeline", "RS-N, 512 B", up_512,
 					   rs_n_down,  cases_512,     RTE_DIM(cases_512)};
 const struct bench_group bench_rs_n_1400 = {"pipeline", "RS-N, 1400 B", up_1400,
 					    rs_n_down,	cases_1400,	RTE_DIM(cases_1400)};
+const struct bench_group bench_rs_n_sha256 = {"pipeline",   "RS-N, CBC + HMAC-SHA-256",
+					      up_sha256,    rs_n_down,
+					      cases_sha256, RTE_DIM(cases_sha256)};
+const struct bench_group bench_rs_n_md5 = {"pipeline", "RS-N, CBC + HMAC-MD5", up_md5, rs_n_down,
+					   cases_md5,  RTE_DIM(cases_md5)};
+const struct bench_group bench_rs_n_cold = {
+	"pipeline", "RS-N, 64 k nodes, cold", up_cold, rs_n_down, cases_cold, RTE_DIM(cases_cold)};

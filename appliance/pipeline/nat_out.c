@@ -111,13 +111,11 @@ static void to_host(struct worker *w, struct nat_pass *p)
 	nat_emit(w, p, &e);
 }
 
-void nat_out_packet(struct worker *w, struct nat_pass *p)
+/* With its flow, unless why says something already. */
+static void out_packet(struct worker *w, struct nat_pass *p, enum drop_reason why)
 {
-	enum drop_reason why = DROP_MAX;
 	int addr;
 
-	if (p->f == NULL)
-		why = flow_open(w, p);
 	if (unlikely(why == DROP_MAX && p->t.ttl <= 1))
 		why = DROP_IP_TTL;
 	if (unlikely(why != DROP_MAX)) {
@@ -129,6 +127,11 @@ void nat_out_packet(struct worker *w, struct nat_pass *p)
 		to_pool(w, p, addr);
 	else
 		to_host(w, p);
+}
+
+void nat_out_packet(struct worker *w, struct nat_pass *p)
+{
+	out_packet(w, p, p->f == NULL ? flow_open(w, p) : DROP_MAX);
 }
 
 /* False: p was taken by another way, or dropped. */
@@ -157,15 +160,29 @@ static bool is_plain(struct worker *w, struct nat_pass *p)
 	}
 }
 
+/* First packets of flows, where there are any in the burst. */
+static void open_missing(struct worker *w, const struct nat_ask *ask, uint16_t n,
+			 struct nat_flow **f, enum drop_reason *why)
+{
+	bool was_there[LANE_MAX];
+
+	for (uint16_t i = 0; i < n; i++)
+		was_there[i] = f[i] != NULL;
+	nat_flow_open_bulk(w->rs->nat, ask, n, w->now, f, why);
+	for (uint16_t i = 0; i < n; i++)
+		if (!was_there[i] && f[i] != NULL)
+			why[i] = is_refused(w, f[i]) ? DROP_REFUSED_DEST : DROP_MAX;
+}
+
 void nat_out_stage(struct worker *w)
 {
 	struct burst *b = &w->lanes.nat_out;
 	struct nat *n = w->rs->nat;
 	struct nat_pass pass[LANE_MAX];
-	uint64_t hash[LANE_MAX];
-	struct flow_probe probe;
+	struct nat_ask ask[LANE_MAX];
+	struct nat_flow *f[LANE_MAX];
+	enum drop_reason why[LANE_MAX];
 	uint16_t kept = 0;
-	uint32_t ref;
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct nat_pass *p = &pass[kept];
@@ -182,22 +199,19 @@ void nat_out_stage(struct worker *w)
 		p->f = NULL;
 		if (unlikely(!is_plain(w, p)))
 			continue;
-		hash[kept] =
-			nat_hash_in(n, p->leg->subscriber, proto_of(&p->t), p->t.sport, &p->t.dst);
-		flow_index_prefetch(&n->flow_in, hash[kept]);
+		ask[kept] = (struct nat_ask){.vip = p->t.dst,
+					     .subscriber = p->leg->subscriber,
+					     .port = p->t.sport,
+					     .proto = (uint8_t)proto_of(&p->t)};
+		nat_ask_hash(n, &ask[kept]);
+		why[kept] = DROP_MAX;
 		kept++;
 	}
 	b->n = 0;
+	if (kept > 0 && unlikely(!nat_flow_find_bulk(n, ask, kept, f)))
+		open_missing(w, ask, kept, f, why);
 	for (uint16_t i = 0; i < kept; i++) {
-		ref = flow_index_first(&n->flow_in, hash[i], &probe);
-		if (likely(ref != FLOW_NONE))
-			rte_prefetch0(&n->flows[ref]);
-	}
-	for (uint16_t i = 0; i < kept; i++) {
-		struct nat_pass *p = &pass[i];
-
-		p->f = nat_flow_find_in(n, hash[i], p->leg->subscriber, proto_of(&p->t), p->t.sport,
-					&p->t.dst);
-		nat_out_packet(w, p);
+		pass[i].f = f[i];
+		out_packet(w, &pass[i], why[i]);
 	}
 }

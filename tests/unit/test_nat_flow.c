@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { SUBS = 8, HOSTS = 6, PORTS = 12, STEPS = 30000, MODEL_MAX = 4096 };
+enum { SUBS = 8, HOSTS = 6, PORTS = 12, STEPS = 30000, MODEL_MAX = 4096, BULK_MAX = 128 };
 #define SEC 1000000000ULL
 
 struct model_flow {
@@ -179,33 +179,19 @@ static uint64_t life(const struct nat *n, enum nat_proto proto)
 				   : n->cfg.tcp_half_ns;
 }
 
-static void packet_out(struct rig *r)
+/* A node's packet was given flow f: the one that the model has, or a new one that fits in. */
+static void went_out(struct rig *r, const struct model_flow *want, struct nat_flow *f)
 {
-	uint32_t sub = (uint32_t)rng_below(&r->rng, SUBS);
-	uint32_t host = (uint32_t)rng_below(&r->rng, HOSTS);
-	enum nat_proto proto = (enum nat_proto)rng_below(&r->rng, NAT_PROTOS);
-	uint16_t port = (uint16_t)(5000 + rng_below(&r->rng, PORTS));
-	struct model_flow *m = model_find(r, sub, proto, port, host);
-	enum drop_reason why = DROP_MAX;
-	struct nat_flow *f;
+	enum nat_proto proto = (enum nat_proto)want->proto;
+	const struct ip_addr *rip = &r->rip[want->host];
+	struct model_flow *m = model_find(r, want->sub, proto, want->in_port, want->host);
 
-	f = nat_flow_find_in(r->nat, nat_hash_in(r->nat, sub, proto, port, &r->vip[host]), sub,
-			     proto, port, &r->vip[host]);
-	assert_int_equal(f != NULL, m != NULL);
-	if (f == NULL) {
-		f = nat_flow_open(r->nat, sub, proto, port, &r->vip[host], r->now, &why);
-		if (f == NULL) {
-			assert_true(why == DROP_NAT_LIMIT || why == DROP_NAT_FULL);
-			return;
-		}
+	if (m == NULL) {
 		m = model_new(r);
-		*m = (struct model_flow){.used = true,
-					 .sub = sub,
-					 .host = host,
-					 .in_port = port,
-					 .addr = f->addr,
-					 .port = f->port,
-					 .proto = (uint8_t)proto};
+		*m = *want;
+		m->used = true;
+		m->addr = f->addr;
+		m->port = f->port;
 		check_against(r, m);
 	}
 	assert_int_equal(f->addr, m->addr);
@@ -213,12 +199,92 @@ static void packet_out(struct rig *r)
 	nat_flow_touch(r->nat, f, true, 0, r->now);
 	m->idle_at = r->now + life(r->nat, proto);
 	/* And the way back finds the same flow. */
-	assert_ptr_equal(
-		nat_flow_find_out(r->nat,
-				  nat_hash_out(r->nat, f->addr, proto, f->port, &r->rip[host]),
-				  f->addr, proto, f->port, &r->rip[host]),
-		f);
+	assert_ptr_equal(nat_flow_find_out(r->nat,
+					   nat_hash_out(r->nat, f->addr, proto, f->port, rip),
+					   f->addr, proto, f->port, rip),
+			 f);
 	assert_non_null(nat_map_find_out(r->nat, f->addr, proto, f->port));
+}
+
+static struct model_flow draw(struct rig *r)
+{
+	return (struct model_flow){.sub = (uint32_t)rng_below(&r->rng, SUBS),
+				   .host = (uint32_t)rng_below(&r->rng, HOSTS),
+				   .in_port = (uint16_t)(5000 + rng_below(&r->rng, PORTS)),
+				   .proto = (uint8_t)rng_below(&r->rng, NAT_PROTOS)};
+}
+
+static struct nat_flow *find(struct rig *r, const struct model_flow *k)
+{
+	enum nat_proto proto = (enum nat_proto)k->proto;
+	const struct ip_addr *vip = &r->vip[k->host];
+
+	return nat_flow_find_in(r->nat, nat_hash_in(r->nat, k->sub, proto, k->in_port, vip), k->sub,
+				proto, k->in_port, vip);
+}
+
+static bool is_known(struct rig *r, const struct model_flow *k)
+{
+	return model_find(r, k->sub, k->proto, k->in_port, k->host) != NULL;
+}
+
+static void packet_out(struct rig *r)
+{
+	struct model_flow k = draw(r);
+	enum drop_reason why = DROP_MAX;
+	struct nat_flow *f = find(r, &k);
+
+	assert_int_equal(f != NULL, is_known(r, &k));
+	if (f == NULL)
+		f = nat_flow_open(r->nat, k.sub, (enum nat_proto)k.proto, k.in_port,
+				  &r->vip[k.host], r->now, &why);
+	if (f == NULL)
+		assert_true(why == DROP_NAT_LIMIT || why == DROP_NAT_FULL);
+	else
+		went_out(r, &k, f);
+}
+
+/* The same in a bulk, with some that ask for the same flow or mapping and some for hosts that nobody
+ * bound; afterwards every one of them is found as a single look-up would.
+ */
+static void bulk_out(struct rig *r, unsigned int max)
+{
+	unsigned int n = 1 + (unsigned int)rng_below(&r->rng, max);
+	struct model_flow k[BULK_MAX];
+	struct nat_ask ask[BULK_MAX];
+	struct nat_flow *f[BULK_MAX];
+	enum drop_reason why[BULK_MAX];
+	bool stranger[BULK_MAX], all = true;
+
+	for (unsigned int i = 0; i < n; i++) {
+		k[i] = i > 0 && rng_below(&r->rng, 4) == 0 ? k[i - 1] : draw(r);
+		stranger[i] = rng_below(&r->rng, 16) == 0;
+		ask[i] = (struct nat_ask){.vip = r->vip[k[i].host],
+					  .subscriber = k[i].sub,
+					  .port = k[i].in_port,
+					  .proto = k[i].proto};
+		if (stranger[i])
+			ask[i].vip.b[14] ^= 0x55;
+		nat_ask_hash(r->nat, &ask[i]);
+	}
+	for (unsigned int i = 0; i < n; i++)
+		all &= !stranger[i] && is_known(r, &k[i]);
+	assert_int_equal(nat_flow_find_bulk(r->nat, ask, n, f), all);
+	for (unsigned int i = 0; i < n; i++)
+		assert_ptr_equal(f[i], stranger[i] ? NULL : find(r, &k[i]));
+	nat_flow_open_bulk(r->nat, ask, n, r->now, f, why);
+	for (unsigned int i = 0; i < n; i++) {
+		if (stranger[i]) {
+			assert_null(f[i]);
+			assert_int_equal(why[i], DROP_INNER_DEST);
+			continue;
+		}
+		assert_ptr_equal(f[i], find(r, &k[i]));
+		if (f[i] == NULL)
+			assert_true(why[i] == DROP_NAT_LIMIT || why[i] == DROP_NAT_FULL);
+		else
+			went_out(r, &k[i], f[i]);
+	}
 }
 
 static void random_flows(void **state)
@@ -231,7 +297,10 @@ static void random_flows(void **state)
 	cfg.flows_max = MODEL_MAX;
 	rig_up(&r, "flows", &cfg);
 	for (int i = 0; i < STEPS; i++) {
-		packet_out(&r);
+		if (rng_below(&r.rng, 8) == 0)
+			bulk_out(&r, rng_below(&r.rng, 64) == 0 ? BULK_MAX : 12);
+		else
+			packet_out(&r);
 		if (rng_below(&r.rng, 50) == 0)
 			r.now += rng_below(&r.rng, 60 * SEC);
 		/* The model learns of ends only there, so a packet must not meet a gone flow. */

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Bytes that a node costs at RS-N: resident memory of the process before and after a leg table is made
+ * and filled, each leg with both directions' keys of one epoch. "side" is what an entry of the side
+ * pool costs on top, into which the next epoch's pair goes while both are in use.
+ */
+#include "appliance/leg_table.h"
+#include "appliance/rs_dp.h"
+#include "common/rng.h"
+#include "perf/groups.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { LEGS = 1 << 17, SIDE = LEGS / 4 };
+
+static long resident(void)
+{
+	long total, pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	if (f == NULL || fscanf(f, "%ld %ld", &total, &pages) != 2)
+		abort();
+	fclose(f);
+	return pages * sysconf(_SC_PAGESIZE);
+}
+
+static void leg_up(struct leg_table *t, struct rng *rng, uint32_t i)
+{
+	struct rs_dp_leg leg = {.confirmed = true, .peer = {.port = 1111}};
+	struct epoch_keys k = {.peer_index = i};
+	uint64_t index;
+
+	rng_fill(rng, &k.recv, sizeof(k.recv));
+	rng_fill(rng, &k.send, sizeof(k.send));
+	k.recv.suite = SUITE_AES128_GCM;
+	k.send.suite = SUITE_AES128_GCM;
+	leg.peer.ip = ip_from_v4(i + 1);
+	if (leg_table_reserve(t, rng_u64(rng), &index) < 0 || leg_table_add(t, index, &leg) < 0 ||
+	    leg_table_key_install(t, index, &k, UINT64_MAX) < 0 ||
+	    leg_table_key_use(t, index, 0) < 0)
+		abort();
+}
+
+/* Bytes of a filled table with that many entries of keys. */
+static double table_bytes(uint32_t keys_max)
+{
+	struct leg_table_config cfg = {.legs_max = LEGS, .keys_max = keys_max};
+	long before = resident(), bytes;
+	struct leg_table *t = leg_table_create(&cfg);
+	struct rng rng;
+
+	if (t == NULL)
+		abort();
+	rng_init_seeded(&rng, 7);
+	for (uint32_t i = 0; i < LEGS; i++)
+		leg_up(t, &rng, i);
+	bytes = resident() - before;
+	leg_table_destroy(t);
+	return (double)bytes;
+}
+
+static int memory_up(void **state)
+{
+	double least = table_bytes(LEGS), more = table_bytes(LEGS + SIDE);
+
+	*state = NULL;
+	(void)bench_results_add(bench_current_results(), "memory.rs_n", least / LEGS, "bytes", 0);
+	return bench_results_add(bench_current_results(), "memory.rs_n.side", (more - least) / SIDE,
+				 "bytes", 0);
+}
+
+static void memory_down(void *state)
+{
+}
+
+const struct bench_group bench_rs_n_memory = {
+	"pipeline", "RS-N, memory of a node", memory_up, memory_down, NULL, 0};
