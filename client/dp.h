@@ -35,7 +35,6 @@ enum {
 	X(TX_HOLD_EXPIRED, "drop: waited too long, unreachable sent")                              \
 	X(TX_UNREACHABLE,  "drop: no path, unreachable sent")                                      \
 	X(TX_TOO_BIG,      "drop: larger than the route takes, too-big sent")                      \
-	X(TX_NO_KEY,       "drop: keys are past their limit")                                      \
 	X(TX_NO_ROUTE,     "drop: no route to send by")                                            \
 	X(TX_NO_CREDIT,    "drop: address not proven and credit used up")                          \
 	X(TX_SEAL,         "drop: could not be sealed")                                            \

@@ -40,7 +40,9 @@ static bool spend(struct datapath_route *r, uint64_t now, size_t len)
 	return true;
 }
 
-/* Seal the body at pkt (DP_HEADROOM before it) and send it by a's sending route. */
+/* Seal the body at pkt (DP_HEADROOM before it) and send it by a's sending route. DP_HELD: not with
+ * these keys, which are past their limit; nothing was sent and pkt is as it was.
+ */
 static enum dp_counter seal_and_emit(struct dp *dp, uint64_t now, struct dp_assoc *a, uint8_t type,
 				     uint8_t tos, uint8_t *pkt, size_t len)
 {
@@ -53,7 +55,7 @@ static enum dp_counter seal_and_emit(struct dp *dp, uint64_t now, struct dp_asso
 	v = session_seal_in_place(a->session, now, type, a->use, pkt - DP_HEADROOM, len,
 				  DP_HEADROOM + len + DP_TAILROOM, &out);
 	if (v == SESSION_KEY_EXPIRED)
-		return DP_TX_NO_KEY;
+		return DP_HELD;
 	if (v != SESSION_OK)
 		return DP_TX_SEAL;
 	r->st.tx_packets++;
@@ -152,7 +154,10 @@ void dp_tx(struct dp *dp, uint64_t now, struct dp_vip *v, uint8_t *pkt, size_t l
 		return;
 	}
 	end = send_sized(dp, now, a, pkt, len);
-	dp_count(dp, end);
+	if (end == DP_HELD)
+		dp_hold(dp, now, v, pkt, len);
+	else
+		dp_count(dp, end);
 	if (end == DP_TX_DATA) {
 		a->last_tx_ns = now;
 		if (a->waiting_since_ns == 0)

@@ -179,7 +179,10 @@ bool session_rekey_due(const struct session *s, uint64_t now)
 {
 	const struct session_slot *slot = sending_slot(s);
 
-	if (slot == NULL || s->next != SESSION_NO_EPOCH || !slot->is_used_for_data)
+	if (slot == NULL || !slot->is_used_for_data)
+		return false;
+	/* A next epoch will be used when the peer is heard in it; past the limit that is too late. */
+	if (s->next != SESSION_NO_EPOCH && !session_slot_is_expired(s, slot, slot->sent, now))
 		return false;
 	return now - slot->since_ns >= s->limits.rekey_after_ns ||
 	       slot->sent >= s->limits.rekey_after_packets ||

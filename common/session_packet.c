@@ -34,6 +34,9 @@ enum session_verdict session_seal_in_place(struct session *s, uint64_t now, uint
 	struct session_slot *slot;
 	int n;
 
+	/* Keys that expired unused are wanted now: without this nothing would ever renew them. */
+	if (v == SESSION_KEY_EXPIRED)
+		s->slot[s->tx].is_used_for_data = true;
 	if (v != SESSION_OK)
 		return count(s, v);
 	if (cap < WIRE_HDR_LEN)

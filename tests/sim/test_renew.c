@@ -89,6 +89,36 @@ static void test_idle(void **state)
 	world_destroy(w);
 }
 
+/* A path rests for longer than its keys are good, after they were renewed once: whoever speaks first
+ * is heard, and what it said first is not lost.
+ */
+static void test_path_rests(void **state)
+{
+	struct world *w = world_create(73);
+
+	begin_flow(w, &f, ALICE, world_name(BOB), &w->nodes[BOB], 10 * SIM_SEC);
+	begin_flow(w, &g, ALICE, "web.example", NULL, 10 * SIM_SEC);
+	sim_run(&w->sim, 125 * SIM_SEC);
+	for (int turn = 0; turn < 4; turn++) {
+		unsigned int from = turn % 2 == 0 ? ALICE : BOB;
+
+		sim_flow_stop(&f);
+		sim_flow_stop(&g);
+		sim_run(&w->sim, 600 * SIM_SEC);
+		begin_flow(w, &f, from, world_name(ALICE + BOB - from),
+			   &w->nodes[ALICE + BOB - from], 200 * SIM_MS);
+		begin_flow(w, &g, ALICE, "web.example", NULL, 200 * SIM_MS);
+		sim_run(&w->sim, 5 * SIM_SEC);
+		assert_in_range(f.sent - f.echoes, 0, 1); /* the last one may be on its way */
+		assert_in_range(g.sent - g.echoes, 0, 1);
+	}
+	sim_flow_stop(&f);
+	sim_flow_stop(&g);
+	world_check(w);
+	assert_int_equal(w->errors, 0);
+	world_destroy(w);
+}
+
 /* N-05: what an idle node costs a battery: it wakes for keep-alives and for renewals, no more. */
 static void test_idle_wakes(void **state)
 {
@@ -108,9 +138,8 @@ static void test_idle_wakes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dc_forgot),
-		cmocka_unit_test(test_two_days),
-		cmocka_unit_test(test_idle),
+		cmocka_unit_test(test_dc_forgot),  cmocka_unit_test(test_two_days),
+		cmocka_unit_test(test_idle),	   cmocka_unit_test(test_path_rests),
 		cmocka_unit_test(test_idle_wakes),
 	};
 

@@ -236,6 +236,23 @@ static void test_limits(void **state)
 	ends_teardown(&e);
 }
 
+/* Keys that nobody used for data before they expired are renewed when data wants to go. */
+static void test_expired_unused(void **state)
+{
+	uint8_t pkt[64];
+	struct ends e;
+	size_t len;
+
+	ends_setup(&e, 3);
+	connect(&e, 1, 0);
+	assert_false(session_rekey_due(e.a, 999ULL * SEC));
+	assert_int_equal(session_seal(e.a, 999ULL * SEC, WIRE_DATA, 0, pkt, 1, pkt, 64, &len),
+			 SESSION_KEY_EXPIRED);
+	assert_true(session_rekey_due(e.a, 999ULL * SEC));
+	assert_false(session_rekey_due(e.b, 999ULL * SEC));
+	ends_teardown(&e);
+}
+
 static void test_packet_limits(void **state)
 {
 	uint8_t pkt[64];
@@ -408,10 +425,11 @@ static void test_rekey_without_loss(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_both_ways),     cmocka_unit_test(test_verdicts),
-		cmocka_unit_test(test_old_and_loss),  cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_packet_limits), cmocka_unit_test(test_install_rules),
-		cmocka_unit_test(test_no_window),     cmocka_unit_test(test_rekey_without_loss),
+		cmocka_unit_test(test_both_ways),	   cmocka_unit_test(test_verdicts),
+		cmocka_unit_test(test_old_and_loss),	   cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_expired_unused),	   cmocka_unit_test(test_packet_limits),
+		cmocka_unit_test(test_install_rules),	   cmocka_unit_test(test_no_window),
+		cmocka_unit_test(test_rekey_without_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
