@@ -14,7 +14,10 @@
 
 LOG_TYPE("ntmd");
 
-enum { TUN_BURST = 16, RX_BURST = 4 };
+/* Of one turn. What was read goes out in segmented batches when the turn ends, so a turn of small
+ * packets should fill one; a turn of super-packets must leave time for the rest.
+ */
+enum { TUN_BURST = UDP_BATCH_PACKETS, TUN_BURST_CUT = 256, RX_BURST = 2 };
 
 /* ---- packets ---- */
 
@@ -47,15 +50,17 @@ static void cut(void *ctx, uint8_t *pkt, size_t len)
 {
 	struct ntmd *d = ctx;
 
-	dp_output(d->dp, loop_now(), pkt, len);
+	dp_output(d->dp, d->turn_ns, pkt, len);
 }
 
 static void tun_ready(void *arg, uint32_t events)
 {
 	struct ntmd *d = arg;
+	uint64_t until = d->split.packets + TUN_BURST_CUT;
 	struct virtio_net_hdr h;
 
-	for (int i = 0; i < TUN_BURST; i++) {
+	d->turn_ns = loop_now();
+	for (int i = 0; i < TUN_BURST && d->split.packets < until; i++) {
 		ssize_t n = tun_read(&d->tun, &h, d->tun_buf, OFFLOAD_SUPER_MAX);
 
 		if (n < 0)

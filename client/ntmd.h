@@ -47,6 +47,7 @@ struct ntmd {
 	struct udp_rx *rx;
 	struct udp_counters udp;
 	struct offload_split split;
+	uint64_t turn_ns; /* when what is being read from the TUN began */
 	struct offload_join *coalesce;
 	uint8_t *tun_buf;
 	struct loop_fd tun_fd, netmon_fd, ctl_fd, signal_fd;

@@ -66,7 +66,7 @@ out_errno:
 	return ret;
 }
 
-int rtnl_link_up(struct rtnl *r, unsigned int ifindex, uint32_t mtu)
+int rtnl_link_up(struct rtnl *r, unsigned int ifindex, uint32_t mtu, uint32_t queue)
 {
 	char buf[256];
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
@@ -78,6 +78,7 @@ int rtnl_link_up(struct rtnl *r, unsigned int ifindex, uint32_t mtu)
 	ifm->ifi_index = (int)ifindex;
 	ifm->ifi_change = ifm->ifi_flags = IFF_UP;
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	mnl_attr_put_u32(nlh, IFLA_TXQLEN, queue);
 	return talk(r, nlh, NULL, NULL);
 }
 

@@ -23,7 +23,8 @@ struct rtnl {
 int rtnl_open(struct rtnl *r, unsigned int groups);
 void rtnl_close(struct rtnl *r);
 
-int rtnl_link_up(struct rtnl *r, unsigned int ifindex, uint32_t mtu);
+/* queue: packets that may wait on the way out. */
+int rtnl_link_up(struct rtnl *r, unsigned int ifindex, uint32_t mtu, uint32_t queue);
 /* Host address (/32, /128), no duplicate address detection. Adding one that is there is no error. */
 int rtnl_addr(struct rtnl *r, unsigned int ifindex, const struct ip_addr *ip, bool add);
 /* Route to the interface, with src as preferred source where it is not none. */

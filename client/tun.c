@@ -44,7 +44,7 @@ int tun_open(struct tun *t, const char *name, uint16_t mtu)
 	ret = rtnl_open(&t->rtnl, 0);
 	if (ret < 0)
 		goto err_close;
-	ret = rtnl_link_up(&t->rtnl, t->ifindex, mtu);
+	ret = rtnl_link_up(&t->rtnl, t->ifindex, mtu, TUN_QUEUE);
 	if (ret < 0) {
 		LOG(ERR, "cannot bring %s up: %s", name, strerror(-ret));
 		goto err_rtnl;

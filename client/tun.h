@@ -11,6 +11,11 @@
 
 #include <net/if.h>
 
+/* Packets that wait for us. The kernel's 500 are a few milliseconds of small ones: less than another
+ * program's turn on our CPU.
+ */
+enum { TUN_QUEUE = 2000 };
+
 struct tun {
 	int fd;
 	unsigned int ifindex;

@@ -37,12 +37,17 @@ static EVP_CIPHER_CTX *cipher_create(const EVP_CIPHER *cipher, const uint8_t *ke
 
 	if (ctx == NULL)
 		return NULL;
-	if (EVP_CipherInit_ex(ctx, cipher, NULL, key, NULL, encrypt) != 1 ||
-	    EVP_CIPHER_CTX_set_padding(ctx, 0) != 1) {
+	if (EVP_CipherInit_ex(ctx, cipher, NULL, key, NULL, encrypt) != 1) {
 		EVP_CIPHER_CTX_free(ctx);
 		return NULL;
 	}
 	return ctx;
+}
+
+/* Of a block mode. OpenSSL repeats this with each packet's IV, so AEADs, which never pad, go without. */
+static bool padding_off(EVP_CIPHER_CTX *ctx)
+{
+	return ctx != NULL && EVP_CIPHER_CTX_set_padding(ctx, 0) == 1;
 }
 
 static EVP_MAC_CTX *mac_create(uint8_t suite, const uint8_t *key)
@@ -85,7 +90,7 @@ struct seal_key *seal_key_create(const struct keys *k, enum seal_use use)
 	s->cbc = cipher_create(EVP_aes_128_cbc(), k->enc, s->is_sender);
 	s->block = cipher_create(EVP_aes_128_ecb(), k->ivkey, true);
 	s->mac = mac_create(k->suite, k->mac);
-	if (s->cbc != NULL && s->block != NULL && s->mac != NULL)
+	if (padding_off(s->cbc) && padding_off(s->block) && s->mac != NULL)
 		return s;
 err_destroy:
 	seal_key_destroy(s);
