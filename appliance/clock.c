@@ -15,3 +15,8 @@ uint64_t clock_ns(const struct clock *c)
 
 	return (uint64_t)((unsigned __int128)cycles * c->mult >> 32) + 1;
 }
+
+uint64_t clock_tsc(const struct clock *c, uint64_t ns)
+{
+	return c->base_tsc + (uint64_t)(((unsigned __int128)ns << 32) / c->mult);
+}

@@ -18,4 +18,7 @@ void clock_init(struct clock *c);
 /* Never 0, so that 0 may mean "never". Any thread; about 30 cycles. */
 uint64_t clock_ns(const struct clock *c);
 
+/* The TSC at a time of clock_ns(), to within a few cycles: for programs that compare times with ours. */
+uint64_t clock_tsc(const struct clock *c, uint64_t ns);
+
 #endif

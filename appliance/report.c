@@ -58,13 +58,37 @@ static json_t *counters(const struct lcore_stats *sum)
 	return all;
 }
 
+static json_t *stalls_of(const struct app *app, const struct worker *w)
+{
+	const struct stall_log *l = &w->stalls;
+	json_t *latest = json_array();
+
+	for (uint32_t i = 0; i < stall_kept(l); i++)
+		json_array_append_new(
+			latest,
+			json_pack("[I, I]", (json_int_t)clock_tsc(&app->clock, l->stall[i].from),
+				  (json_int_t)clock_tsc(&app->clock, l->stall[i].to)));
+	return json_pack("{s:i, s:I, s:I, s:I, s:o}", "lcore", w->lcore, "count",
+			 (json_int_t)l->count, "total_us", (json_int_t)(l->total / 1000), "max_us",
+			 (json_int_t)(l->max / 1000), "latest_tsc", latest);
+}
+
+static json_t *stalls(const struct app *app)
+{
+	json_t *all = json_array();
+
+	for (uint16_t i = 0; i < app->n_workers; i++)
+		json_array_append_new(all, stalls_of(app, &app->workers[i]));
+	return all;
+}
+
 json_t *report_stats(const struct app *app)
 {
 	struct lcore_stats sum;
 
 	report_sum(app, &sum);
-	return json_pack("{s:o, s:o, s:o}", "stages", stages(&sum), "drops", drops(&sum),
-			 "counters", counters(&sum));
+	return json_pack("{s:o, s:o, s:o, s:o}", "stages", stages(&sum), "drops", drops(&sum),
+			 "counters", counters(&sum), "stalls", stalls(app));
 }
 
 /* Share of turns that found work: an idle worker turns few times, a busy one without a pause. */

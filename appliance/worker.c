@@ -157,8 +157,10 @@ int worker_main(void *arg)
 
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL); /* 1 us: the default of 50 would double sleeps */
 	rcu_online(&app->rcu, w->id);
+	stall_init(&w->stalls, STALL_NS);
 	while (!app_stopping(app)) {
 		w->now = clock_ns(&app->clock);
+		stall_turn(&w->stalls, w->now);
 		w->rcu_token = rcu_token(&app->rcu);
 		w->fib = atomic_load_explicit(&app->fib, memory_order_acquire);
 		w->local = atomic_load_explicit(&app->local, memory_order_acquire);
@@ -184,6 +186,7 @@ int worker_main(void *arg)
 		wake_receivers(w, &handed);
 		if (idle > IDLE_TURNS) {
 			sleep_for(w, sleep_ns);
+			stall_rest(&w->stalls);
 			sleep_ns = RTE_MIN(sleep_ns * 2, sleep_max);
 		}
 	}

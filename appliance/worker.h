@@ -13,6 +13,7 @@
 #include "appliance/pipeline/meta.h"
 #include "appliance/pipeline/pipeline.h"
 #include "appliance/pipeline/quick.h"
+#include "appliance/stall.h"
 
 #include <rte_mempool.h>
 #include <stdbool.h>
@@ -65,8 +66,9 @@ struct worker {
 	uint32_t wake_peers;	     /* bit per worker that got a steered packet in this pass */
 	struct lcore_stats stats;
 	struct lanes lanes;
-	struct hops hops;   /* packets of paths, beside the lanes */
-	struct quick quick; /* what quick.c knows */
+	struct hops hops;	 /* packets of paths, beside the lanes */
+	struct quick quick;	 /* what quick.c knows */
+	struct stall_log stalls; /* in ns of now */
 } __rte_cache_aligned;
 
 /* The next hop of dst. A few tens of cycles; see fib.h for when it can be kept. */

@@ -152,6 +152,24 @@ static void put_drops(const json_t *drops, bool all)
 	json_decref(shown);
 }
 
+/* Times at which a worker had no CPU; when they were is for programs (--json). */
+static void put_stalls(const json_t *stalls)
+{
+	static const struct column columns[] = {{"lcore", "LCORE"},	  {"count", "STALLS"},
+						{"max_us", "LONGEST US"}, {"total_us", "TOTAL US"},
+						{"latest_tsc", NULL},	  {NULL, NULL}};
+	json_t *shown = json_array(), *row;
+	size_t i;
+
+	json_array_foreach(stalls, i, row) if (json_integer_value(json_object_get(row, "count")) !=
+					       0) json_array_append(shown, row);
+	if (json_array_size(shown) > 0) {
+		putchar('\n');
+		table_print(stdout, shown, columns);
+	}
+	json_decref(shown);
+}
+
 /* Counters, in groups one level deep; zeros only with --all. */
 static json_t *counters_shown(json_t *counters, bool all)
 {
@@ -175,8 +193,8 @@ static json_t *counters_shown(json_t *counters, bool all)
 
 static int stats_run(const struct cli *cli)
 {
-	/* stages, drops and counters have a form of their own; the rest is printed as it comes */
-	static const char *const known[] = {"stages", "drops", "counters", NULL};
+	/* stages, drops, counters and stalls have a form of their own; the rest is printed as it comes */
+	static const char *const known[] = {"stages", "drops", "counters", "stalls", NULL};
 	json_t *a = cli_call(cli, cli_request("stats")), *counters;
 
 	if (a == NULL)
@@ -189,6 +207,7 @@ static int stats_run(const struct cli *cli)
 			putchar('\n');
 		object_print(stdout, counters, NULL);
 		json_decref(counters);
+		put_stalls(json_object_get(a, "stalls"));
 		object_print(stdout, a, known);
 	}
 	json_decref(a);

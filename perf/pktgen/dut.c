@@ -251,14 +251,15 @@ int dut_main(void *arg)
 {
 	struct dut *d = arg;
 	struct worker *w = d->w;
+	uint64_t limit = rte_get_tsc_hz() / (1000000000 / STALL_NS);
 	uint32_t epoch = 0;
 
-	stall_init(&d->stalls, rte_get_tsc_hz());
+	stall_init(&d->stalls, limit);
 	while (!atomic_load_explicit(&d->stop, memory_order_acquire)) {
 		uint32_t asked = atomic_load_explicit(&d->epoch, memory_order_acquire);
 
 		if (asked != epoch) {
-			stall_init(&d->stalls, rte_get_tsc_hz());
+			stall_init(&d->stalls, limit);
 			epoch = asked;
 		}
 		stall_turn(&d->stalls, rte_rdtsc());

@@ -196,7 +196,7 @@ static void start(struct gen *g, double pps)
 	for (int w = 0; w < WAYS; w++)
 		if (plan_way_used(g->plan, (enum way)w))
 			ledger_start(&g->ledger[w], now);
-	stall_init(&g->stalls, rte_get_tsc_hz());
+	stall_init(&g->stalls, rte_get_tsc_hz() / (1000000000 / STALL_NS));
 	g->from_tsc = rte_rdtsc();
 	pace_start(&g->pace, g->from_tsc, pps, rte_get_tsc_hz());
 }

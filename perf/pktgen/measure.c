@@ -3,6 +3,7 @@
 #include "appliance/pipeline/drop.h"
 #include "appliance/port.h"
 #include "common/ctl.h"
+#include "perf/pktgen/dut.h"
 #include "perf/pktgen/link.h"
 #include "perf/pktgen/report.h"
 #include "perf/pktgen/search.h"
@@ -38,7 +39,8 @@ struct measure {
 	unsigned int dut_lcore; /* 0: none runs */
 	struct link link;
 	json_t *rows, *runs;
-	json_t *drops; /* of the RS when the run began, by name; NULL: not known */
+	json_t *drops;		    /* of the RS when the run began, by name; NULL: not known */
+	struct stall_log rs_stalls; /* of an RS that is another process, of one run */
 };
 
 static int failed(const char *what, int err)
@@ -213,30 +215,58 @@ static json_t *drops_here(const struct worker *w)
 	return o;
 }
 
-static json_t *drops_there(const char *socket)
+/* Stalls of all its workers since `since`, into one log. */
+static void stalls_take(struct stall_log *l, const json_t *stalls, uint64_t since)
 {
-	json_t *ask = json_pack("{s:s}", "cmd", "stats"), *answer, *o, *d;
+	json_t *worker, *s;
+	size_t i, k;
+
+	stall_init(l, 0);
+	json_array_foreach(stalls, i, worker)
+	{
+		json_array_foreach(json_object_get(worker, "latest_tsc"), k, s)
+		{
+			uint64_t from = (uint64_t)json_integer_value(json_array_get(s, 0));
+			uint64_t to = (uint64_t)json_integer_value(json_array_get(s, 1));
+
+			if (to > since && to > from)
+				stall_add(l, from, to);
+		}
+	}
+}
+
+static json_t *stats_there(const char *socket)
+{
+	json_t *ask = json_pack("{s:s}", "cmd", "stats"), *answer;
 	char why[CTL_WHY_MAX];
-	size_t i;
 
 	answer = ctl_call(socket, ask, CTL_WAIT_MS, why);
 	json_decref(ask);
-	if (answer == NULL) {
+	if (answer == NULL)
 		fprintf(stderr, "ntm-pktgen: %s: %s\n", socket, why);
+	return answer;
+}
+
+static json_t *drops_there(struct measure *m)
+{
+	json_t *answer = stats_there(m->o->ctl), *o, *d;
+	size_t i;
+
+	if (answer == NULL)
 		return NULL;
-	}
 	o = json_object();
 	json_array_foreach(json_object_get(answer, "drops"), i, d) json_object_set(
 		o, json_string_value(json_object_get(d, "name")), json_object_get(d, "count"));
+	stalls_take(&m->rs_stalls, json_object_get(answer, "stalls"), m->gen.from_tsc);
 	json_decref(answer);
 	return o;
 }
 
-static json_t *drops_now(const struct measure *m)
+static json_t *drops_now(struct measure *m)
 {
 	if (m->o->in_process)
 		return drops_here(m->dut.w);
-	return m->o->ctl != NULL ? drops_there(m->o->ctl) : NULL;
+	return m->o->ctl != NULL ? drops_there(m) : NULL;
 }
 
 static void drops_begin(struct measure *m)
@@ -247,7 +277,7 @@ static void drops_begin(struct measure *m)
 		atomic_fetch_add(&m->dut.epoch, 1);
 }
 
-static json_t *drops_end(const struct measure *m)
+static json_t *drops_end(struct measure *m)
 {
 	json_t *now = drops_now(m), *o, *v;
 	const char *name;
@@ -285,10 +315,10 @@ static int run(struct measure *m, double pps, double seconds, struct report *r)
 	}
 	drops_begin(m);
 	gen_run(&m->gen, &c);
-	ret = report_make(r, &m->gen, m->o->in_process ? &m->dut : NULL, pps);
+	drops = drops_end(m);
+	ret = report_make(r, &m->gen, m->o->in_process ? &m->dut.stalls : &m->rs_stalls, pps);
 	if (ret < 0)
 		return failed("memory", ret);
-	drops = drops_end(m);
 	report_print(r, &m->gen);
 	json_object_foreach(drops, name, v)
 		printf("RS dropped %" PRId64 ": %s\n", (int64_t)json_integer_value(v), name);

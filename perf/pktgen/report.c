@@ -28,9 +28,9 @@ static void add_way(struct report *r, const struct ledger *l)
 	r->foreign += l->foreign;
 }
 
-static int explain(struct report *r, const struct gen *g, const struct dut *dut)
+static int explain(struct report *r, const struct gen *g, const struct stall_log *rs)
 {
-	const struct stall_log *logs[2] = {&g->stalls, dut != NULL ? &dut->stalls : NULL};
+	const struct stall_log *logs[2] = {&g->stalls, rs};
 	uint64_t after = rte_get_tsc_hz() / 1000 * STALL_AFTER_MS, *left;
 
 	for (int w = 0; w < WAYS; w++) {
@@ -42,32 +42,27 @@ static int explain(struct report *r, const struct gen *g, const struct dut *dut)
 		left = calloc(l->conf.slices, sizeof(*left));
 		if (left == NULL)
 			return -ENOMEM;
-		r->explained += stall_explain(l, logs, dut != NULL ? 2 : 1, g->pace.per_tsc * share,
-					      after, left);
+		r->explained +=
+			stall_explain(l, logs, RTE_DIM(logs), g->pace.per_tsc * share, after, left);
 		free(left);
 	}
 	return 0;
 }
 
-int report_make(struct report *r, const struct gen *g, const struct dut *dut, double asked_pps)
+int report_make(struct report *r, const struct gen *g, const struct stall_log *rs, double asked_pps)
 {
-	uint64_t longest = g->stalls.max_tsc;
-
 	*r = (struct report){.seconds = us(g->to_tsc - g->from_tsc) / 1e6,
 			     .corrupt = g->traffic.corrupt,
 			     .forfeited = g->pace.forfeited,
-			     .stalls_gen = g->stalls.count};
+			     .stalls_gen = g->stalls.count,
+			     .stalls_rs = rs->count};
 	for (int w = 0; w < WAYS; w++)
 		add_way(r, &g->ledger[w]);
 	r->offered_pps = (double)r->sent / r->seconds;
 	r->received_pps = (double)r->received / r->seconds;
 	r->gen_limited = r->offered_pps < OFFERED_ENOUGH * asked_pps;
-	if (dut != NULL) {
-		r->stalls_dut = dut->stalls.count;
-		longest = RTE_MAX(longest, dut->stalls.max_tsc);
-	}
-	r->stall_max_us = us(longest);
-	return explain(r, g, dut);
+	r->stall_max_us = us(RTE_MAX(g->stalls.max, rs->max));
+	return explain(r, g, rs);
 }
 
 void report_print(const struct report *r, const struct gen *g)
@@ -89,7 +84,7 @@ void report_print(const struct report *r, const struct gen *g)
 	       ", stalls explain %" PRIu64 "; stalls above %d us: generator %" PRIu64
 	       ", RS %" PRIu64 ", longest %.0f us\n",
 	       r->offered_pps, r->seconds, r->gen_limited ? " (the generator's limit)" : "",
-	       r->lost + r->refused, r->explained, STALL_US, r->stalls_gen, r->stalls_dut,
+	       r->lost + r->refused, r->explained, STALL_NS / 1000, r->stalls_gen, r->stalls_rs,
 	       r->stall_max_us);
 	if (r->corrupt + r->foreign + r->late > 0)
 		printf("corrupt %" PRIu64 " (%s), foreign %" PRIu64 ", late %" PRIu64 "\n",
@@ -143,7 +138,7 @@ json_t *report_json(const struct report *r, const struct gen *g, json_t *drops)
 		      (json_int_t)r->refused, "lost", (json_int_t)r->lost, "explained_by_stalls",
 		      (json_int_t)r->explained, "forfeited", (json_int_t)r->forfeited, "corrupt",
 		      (json_int_t)r->corrupt, "stalls_generator", (json_int_t)r->stalls_gen,
-		      "stalls_rs", (json_int_t)r->stalls_dut, "stall_max_us", r->stall_max_us,
+		      "stalls_rs", (json_int_t)r->stalls_rs, "stall_max_us", r->stall_max_us,
 		      "ways", ways);
 	json_object_set_new(o, "strange", json_integer((json_int_t)g->kind[TRAFFIC_STRANGE]));
 	json_object_set_new(o, "no_mbuf", json_integer((json_int_t)g->no_mbuf));

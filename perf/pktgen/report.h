@@ -3,7 +3,6 @@
 #define PKTGEN_REPORT_H
 
 /* What a run of the generator found, for people and as JSON. */
-#include "perf/pktgen/dut.h"
 #include "perf/pktgen/gen.h"
 
 #include <jansson.h>
@@ -14,13 +13,14 @@ struct report {
 	uint64_t sent, received, refused, lost; /* lost does not count the refused ones */
 	uint64_t duplicate, reordered, late, foreign, corrupt, forfeited;
 	uint64_t explained; /* of refused + lost, by stalls */
-	uint64_t stalls_gen, stalls_dut;
+	uint64_t stalls_gen, stalls_rs;
 	double stall_max_us;
 	bool gen_limited; /* the generator, not the RS, kept below the rate that was asked for */
 };
 
-/* dut: NULL where the RS is another process. */
-int report_make(struct report *r, const struct gen *g, const struct dut *dut, double asked_pps);
+/* rs: its stalls, empty where nobody can tell. 0 or -ENOMEM. */
+int report_make(struct report *r, const struct gen *g, const struct stall_log *rs,
+		double asked_pps);
 
 /* One line per way, then the sums. */
 void report_print(const struct report *r, const struct gen *g);

@@ -9,12 +9,12 @@ static uint64_t take(const struct ledger *l, uint64_t *left, const struct stall 
 {
 	uint64_t before = 2 * l->conf.slice_tsc, got = 0, first, last;
 
-	if (s->to_tsc <= l->start_tsc)
+	if (s->to <= l->start_tsc)
 		return 0;
-	first = s->from_tsc > l->start_tsc + before
-			? (s->from_tsc - before - l->start_tsc) / l->conf.slice_tsc
+	first = s->from > l->start_tsc + before
+			? (s->from - before - l->start_tsc) / l->conf.slice_tsc
 			: 0;
-	last = (s->to_tsc + after_tsc - l->start_tsc) / l->conf.slice_tsc;
+	last = (s->to + after_tsc - l->start_tsc) / l->conf.slice_tsc;
 	for (uint64_t i = first; i <= last && i < l->conf.slices && got < budget; i++) {
 		uint64_t n = left[i] < budget - got ? left[i] : budget - got;
 
@@ -32,9 +32,9 @@ uint64_t stall_explain(const struct ledger *l, const struct stall_log *const *lo
 	for (uint32_t i = 0; i < l->conf.slices; i++)
 		left[i] = l->slice[i].lost;
 	for (unsigned int k = 0; k < n; k++) {
-		for (uint32_t i = 0; i < logs[k]->kept; i++) {
+		for (uint32_t i = 0; i < stall_kept(logs[k]); i++) {
 			const struct stall *s = &logs[k]->stall[i];
-			double budget = rate_per_tsc * (double)(s->to_tsc - s->from_tsc) + 1;
+			double budget = rate_per_tsc * (double)(s->to - s->from) + 1;
 
 			explained += take(l, left, s, (uint64_t)budget, after_tsc);
 		}

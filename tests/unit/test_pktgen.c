@@ -184,18 +184,21 @@ static void test_stall(void **state)
 	for (int i = 0; i < 110; i++)
 		(void)ledger_sent(&l, 10000 + (i < 10 ? 2000 : 6000), 1);
 	ledger_close(&l);
-	stall_init(log, 10000000); /* 100 us are 1000 cycles */
+	stall_init(log, 1000);
 	stall_turn(log, 11000);
 	stall_turn(log, 12000);
 	assert_int_equal(log->count, 0);
 	stall_turn(log, 15000);
 	assert_int_equal(log->count, 1);
-	assert_int_equal(log->max_tsc, 3000);
+	assert_int_equal(log->max, 3000);
+	stall_rest(log);
+	stall_turn(log, 99000);
+	assert_int_equal(log->count, 1); /* sleeping is no stall */
 	assert_int_equal(stall_explain(&l, logs, 1, 0.01, 500, left), 10);
 	assert_int_equal(left[20], 0);
 	assert_int_equal(left[60], 100);
 	assert_int_equal(stall_explain(&l, logs, 1, 0.01, 1500, left), 31); /* reaches slice 60 */
-	log->stall[0].to_tsc = 5000;
+	log->stall[0].to = 5000;
 	assert_int_equal(stall_explain(&l, logs, 1, 0.01, 0, left), 0); /* over before it began */
 	ledger_fini(&l);
 	free(log);
