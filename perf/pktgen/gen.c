@@ -105,34 +105,42 @@ static uint16_t receive(struct gen *g)
 
 /* ---- sending ---- */
 
+/* Sequences, and frames in m. */
+static void make_items(struct gen *g, enum way w, struct traffic_item *item, uint16_t n,
+		       struct rte_mbuf **m)
+{
+	uint64_t now = rte_rdtsc();
+
+	for (uint16_t i = 0; i < n; i++)
+		item[i].seq = ledger_sent(&g->ledger[w], now,
+					  traffic_frame_len(g->plan, w, item[i].inner));
+	traffic_make(&g->traffic, w, item, n, m);
+}
+
 static void send_items(struct gen *g, enum way w, struct traffic_item *item, uint16_t n)
 {
-	struct ledger *l = &g->ledger[w];
+	uint16_t port = g->port[w == WAY_IN ? TRAFFIC_OUTSIDE : TRAFFIC_ACCESS], sent;
 	struct rte_mbuf *m[BURST];
-	uint64_t now;
-	uint16_t sent;
 
 	if (rte_pktmbuf_alloc_bulk(g->pool, m, n) != 0) {
 		g->no_mbuf += n;
 		return;
 	}
-	now = rte_rdtsc();
-	for (uint16_t i = 0; i < n; i++)
-		item[i].seq = ledger_sent(l, now, traffic_frame_len(g->plan, w, item[i].inner));
-	traffic_make(&g->traffic, w, item, n, m);
+	make_items(g, w, item, n, m);
 	for (uint16_t i = 0; g->mark_port >= 0 && i < n; i++)
 		m[i]->port = (uint16_t)g->mark_port;
-	sent = rte_eth_tx_burst(g->port[w == WAY_IN ? TRAFFIC_OUTSIDE : TRAFFIC_ACCESS], 0, m, n);
+	sent = rte_eth_tx_burst(port, 0, m, n);
 	for (uint16_t i = sent; i < n; i++) {
-		ledger_refused(l, item[i].seq);
+		ledger_refused(&g->ledger[w], item[i].seq);
 		rte_pktmbuf_free(m[i]);
 	}
 }
 
-static void send_way(struct gen *g, const struct gen_conf *c, enum way w, uint16_t n)
+/* What the next n packets of a way are. */
+static void pick_items(struct gen *g, const struct gen_conf *c, enum way w, uint16_t n,
+		       struct traffic_item *item)
 {
 	uint32_t streams = plan_streams(g->plan, w);
-	struct traffic_item item[BURST];
 
 	for (uint16_t i = 0; i < n; i++) {
 		uint64_t turn = g->turn[w]++;
@@ -140,6 +148,13 @@ static void send_way(struct gen *g, const struct gen_conf *c, enum way w, uint16
 		item[i].stream = c->in_order ? (uint32_t)(turn % streams) : draw(g, streams);
 		item[i].inner = c->size[turn % c->n_sizes];
 	}
+}
+
+static void send_way(struct gen *g, const struct gen_conf *c, enum way w, uint16_t n)
+{
+	struct traffic_item item[BURST];
+
+	pick_items(g, c, w, n, item);
 	send_items(g, w, item, n);
 }
 
@@ -263,4 +278,25 @@ int gen_learn(struct gen *g, double pps, double seconds)
 	}
 	drain(g);
 	return 0;
+}
+
+int gen_make(struct gen *g, const struct gen_conf *c, uint64_t n, gen_frame_fn fn, void *ctx)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(g->pool);
+	struct traffic_item item;
+	int ret = 0;
+
+	if (m == NULL)
+		return -ENOMEM;
+	start(g, c->pps);
+	for (uint64_t i = 0; i < n && ret == 0; i++) {
+		enum way w = next_way(g, c);
+
+		pick_items(g, c, w, 1, &item);
+		make_items(g, w, &item, 1, &m);
+		ret = fn(ctx, (uint64_t)((double)i * 1e9 / c->pps),
+			 rte_pktmbuf_mtod(m, const uint8_t *), m->data_len);
+	}
+	rte_pktmbuf_free(m);
+	return ret;
 }

@@ -85,6 +85,12 @@ void gen_listen(struct gen *g, uint64_t tsc);
  */
 int gen_learn(struct gen *g, double pps, double seconds);
 
+/* Make n packets as gen_run() would send them, and hand each frame to fn with its time of sending in
+ * ns from the first, instead of to a port. Ends early where fn says so. 0, -ENOMEM or fn's error.
+ */
+typedef int (*gen_frame_fn)(void *ctx, uint64_t at_ns, const uint8_t *frame, uint16_t len);
+int gen_make(struct gen *g, const struct gen_conf *c, uint64_t n, gen_frame_fn fn, void *ctx);
+
 /* Sent, and neither received nor known to be lost yet. */
 uint64_t gen_under_way(const struct gen *g);
 

@@ -34,6 +34,9 @@
 				    "(60)")                                                        \
 	X(KEEP,       "keep",       NULL, "with --port: leave paths and legs at the RS at the end")\
 	X(CTL,        "ctl",        "SOCKET", "control socket of the RS: its drops by name")       \
+	X(PCAP,       "pcap",       "FILE", "with --port: set up, write frames there, send none; " \
+				    "implies --keep")                                              \
+	X(PCAP_N,     "pcap-packets", "N", "so many (100000)")                                     \
 	X(RING,       "ring",       "N", "in-process: packets a ring holds (4096)")                \
 	X(PACKETS,    "packets",    "N", "packet buffers (32767)")                                 \
 	X(WINDOW,     "window",     "BITS", "2^BITS packets of a way may be under way (20)")       \
@@ -66,7 +69,7 @@ void options_help(void)
 {
 	printf("usage: ntm-pktgen [EAL ARGS] -- [ARGS]\n\n");
 	for (int i = 0; i < OPT_COUNT; i++)
-		printf("  --%-11s %-10s  %s\n", texts[i].name,
+		printf("  --%-12s %-10s  %s\n", texts[i].name,
 		       texts[i].arg != NULL ? texts[i].arg : "", texts[i].help);
 }
 
@@ -211,6 +214,12 @@ static int take(struct options *o, enum option_id opt, const char *arg)
 	case OPT_CTL:
 		o->ctl = arg;
 		return 0;
+	case OPT_PCAP:
+		o->pcap = arg;
+		o->keep = true;
+		return 0;
+	case OPT_PCAP_N:
+		return count(arg, 1, 1e8, &o->pcap_packets);
 	case OPT_RING:
 		return count(arg, 64, 1 << 20, &o->ring);
 	case OPT_PACKETS:
@@ -248,6 +257,7 @@ static void defaults(struct options *o)
 			.size = {64}},
 		.ring = 4096,
 		.packets = 32767,
+		.pcap_packets = 100000,
 		.window_bits = 20,
 		.check_every = 64,
 		.setup_s = 60,
@@ -269,6 +279,10 @@ static int check(struct options *o)
 	}
 	if (o->in_process == (o->n_ports > 0)) {
 		fprintf(stderr, "ntm-pktgen: either --in-process or --port\n");
+		return -EINVAL;
+	}
+	if (o->in_process && o->pcap != NULL) {
+		fprintf(stderr, "ntm-pktgen: --pcap needs an RS that outlives us (--port)\n");
 		return -EINVAL;
 	}
 	if (sum == 0) {

@@ -26,6 +26,9 @@ struct options {
 	bool search;
 	double trial_s, hold_s, resolution;
 
+	const char *pcap; /* write frames there instead of sending; NULL: send */
+	uint32_t pcap_packets;
+
 	const char *json; /* NULL: none */
 	const char *name; /* of the rows that a search writes */
 };

@@ -62,6 +62,7 @@ int report_make(struct report *r, const struct gen *g, const struct stall_log *r
 	r->received_pps = (double)r->received / r->seconds;
 	r->gen_limited = r->offered_pps < OFFERED_ENOUGH * asked_pps;
 	r->stall_max_us = us(RTE_MAX(g->stalls.max, rs->max));
+	r->stalled = us(g->stalls.total + rs->total) / 1e6 / r->seconds;
 	return explain(r, g, rs);
 }
 
@@ -82,10 +83,10 @@ void report_print(const struct report *r, const struct gen *g)
 	}
 	printf("offered %.0f pps for %.2f s%s; lost and refused %" PRIu64
 	       ", stalls explain %" PRIu64 "; stalls above %d us: generator %" PRIu64
-	       ", RS %" PRIu64 ", longest %.0f us\n",
+	       ", RS %" PRIu64 ", longest %.0f us, %.1f %% of the time\n",
 	       r->offered_pps, r->seconds, r->gen_limited ? " (the generator's limit)" : "",
 	       r->lost + r->refused, r->explained, STALL_NS / 1000, r->stalls_gen, r->stalls_rs,
-	       r->stall_max_us);
+	       r->stall_max_us, 100 * r->stalled);
 	if (r->corrupt + r->foreign + r->late > 0)
 		printf("corrupt %" PRIu64 " (%s), foreign %" PRIu64 ", late %" PRIu64 "\n",
 		       r->corrupt, r->corrupt > 0 ? g->traffic.corrupt_why : "-", r->foreign,
@@ -131,15 +132,15 @@ json_t *report_json(const struct report *r, const struct gen *g, json_t *drops)
 	for (int w = 0; w < WAYS; w++)
 		if (g->ledger[w].sent > 0)
 			json_object_set_new(ways, way_name((enum way)w), way_json(&g->ledger[w]));
-	o = json_pack("{s:f, s:f, s:f, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:o}",
-		      "seconds", r->seconds, "offered_pps", r->offered_pps, "received_pps",
-		      r->received_pps, "generator_limited", r->gen_limited, "sent",
-		      (json_int_t)r->sent, "received", (json_int_t)r->received, "refused",
-		      (json_int_t)r->refused, "lost", (json_int_t)r->lost, "explained_by_stalls",
-		      (json_int_t)r->explained, "forfeited", (json_int_t)r->forfeited, "corrupt",
-		      (json_int_t)r->corrupt, "stalls_generator", (json_int_t)r->stalls_gen,
-		      "stalls_rs", (json_int_t)r->stalls_rs, "stall_max_us", r->stall_max_us,
-		      "ways", ways);
+	o = json_pack(
+		"{s:f, s:f, s:f, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:f, s:o}",
+		"seconds", r->seconds, "offered_pps", r->offered_pps, "received_pps",
+		r->received_pps, "generator_limited", r->gen_limited, "sent", (json_int_t)r->sent,
+		"received", (json_int_t)r->received, "refused", (json_int_t)r->refused, "lost",
+		(json_int_t)r->lost, "explained_by_stalls", (json_int_t)r->explained, "forfeited",
+		(json_int_t)r->forfeited, "corrupt", (json_int_t)r->corrupt, "stalls_generator",
+		(json_int_t)r->stalls_gen, "stalls_rs", (json_int_t)r->stalls_rs, "stall_max_us",
+		r->stall_max_us, "stalled", r->stalled, "ways", ways);
 	json_object_set_new(o, "strange", json_integer((json_int_t)g->kind[TRAFFIC_STRANGE]));
 	json_object_set_new(o, "no_mbuf", json_integer((json_int_t)g->no_mbuf));
 	if (drops != NULL)

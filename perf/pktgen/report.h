@@ -15,6 +15,7 @@ struct report {
 	uint64_t explained; /* of refused + lost, by stalls */
 	uint64_t stalls_gen, stalls_rs;
 	double stall_max_us;
+	double stalled;	  /* part of the time for which generator or RS had no CPU */
 	bool gen_limited; /* the generator, not the RS, kept below the rate that was asked for */
 };
 
