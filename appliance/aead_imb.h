@@ -30,6 +30,7 @@ struct aead_imb {
 	uint8_t iv[AEAD_BURST][BLOCK] __attribute__((aligned(BLOCK)));
 	uint8_t tag[AEAD_BURST][BLOCK];
 	uint8_t dummy_dec[AES128_ROUND_KEYS] __attribute__((aligned(BLOCK)));
+	IMB_JOB job[AEAD_BURST]; /* of the calls that need no queue */
 };
 
 /* Packets of one suite out of a burst; slot is the packet's place in it. */

@@ -21,6 +21,7 @@
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
+#include <rte_prefetch.h>
 #include <stdatomic.h>
 
 struct rte_rcu_qsbr;
@@ -182,6 +183,27 @@ static inline struct leg *leg_table_find(const struct leg_table *t, uint64_t ind
 	leg = &t->legs[slot];
 	/* pairs with the release store in leg_table_add() */
 	return atomic_load_explicit(&leg->index, memory_order_acquire) == index ? leg : NULL;
+}
+
+/* What leg_table_find() will read. A hint: any id will do. */
+static inline void leg_table_prefetch(const struct leg_table *t, uint64_t id)
+{
+	uint32_t slot = (uint32_t)id & LEG_SLOT_MASK;
+
+	if (likely(slot < t->legs_max))
+		rte_prefetch0(&t->legs[slot]);
+}
+
+/* What a packet for the leg needs next: where it goes and what it is sealed with now. A hint. */
+static inline void leg_prefetch_way(const struct leg_table *t, const struct leg *leg)
+{
+	uint32_t way = atomic_load_explicit(&leg->way, memory_order_relaxed);
+	uint8_t epoch = atomic_load_explicit(&leg->tx_epoch, memory_order_relaxed);
+	uint32_t key =
+		atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)], memory_order_relaxed);
+
+	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
+	rte_prefetch0(&t->keys[key - (key != LEG_REF_NONE)]);
 }
 
 /* An index that control took for an association of its own, or for a leg to come. */

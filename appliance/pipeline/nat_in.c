@@ -26,13 +26,24 @@ static struct leg *leg_of(const struct worker *w, uint32_t subscriber)
 	return slot == 0 ? NULL : &t->legs[slot - 1];
 }
 
-/* No flow for this general host: is there a mapping, and does the filter let it in? */
+static struct nat_flow *flow_find(struct nat *n, const struct nat_pass *p, uint16_t addr,
+				  uint64_t hash)
+{
+	return nat_flow_find_out(n, hash, addr, proto_of(&p->t), p->t.dport, &p->t.src);
+}
+
+/* No flow for this general host when it was looked up. Has a packet just before made one? Is there a
+ * mapping, and does the filter let it in?
+ */
 static enum drop_reason flow_accept(struct worker *w, struct nat_pass *p, uint16_t addr)
 {
 	struct nat *n = w->rs->nat;
 	struct nat_map *m = nat_map_find_out(n, addr, proto_of(&p->t), p->t.dport);
 	enum drop_reason why = DROP_NAT_NO_MAPPING;
 
+	p->f = flow_find(n, p, addr, nat_hash_out(n, addr, proto_of(&p->t), p->t.dport, &p->t.src));
+	if (p->f != NULL)
+		return DROP_MAX;
 	if (m == NULL)
 		return why;
 	p->f = nat_flow_accept(n, m, &p->t.src, w->now, &why);
@@ -169,6 +180,18 @@ static bool is_plain(struct worker *w, struct nat_pass *p, int *addr)
 	return true;
 }
 
+/* From subscriber to leg to way and key: each is a line that tells where the next one is. */
+static void fetch_legs(const struct worker *w, struct nat_pass *pass, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++) {
+		pass[i].leg = pass[i].f == NULL ? NULL : leg_of(w, pass[i].f->subscriber);
+		rte_prefetch0(pass[i].leg);
+	}
+	for (uint16_t i = 0; i < n; i++)
+		if (likely(pass[i].leg != NULL))
+			leg_prefetch_way(w->rs->dp->legs, pass[i].leg);
+}
+
 void nat_in_stage(struct worker *w)
 {
 	struct burst *b = &w->lanes.gn;
@@ -204,10 +227,11 @@ void nat_in_stage(struct worker *w)
 			rte_prefetch0(&n->flows[ref]);
 	}
 	for (uint16_t i = 0; i < kept; i++) {
-		struct nat_pass *p = &pass[i];
-
-		p->f = nat_flow_find_out(n, hash[i], (uint16_t)addr[i], proto_of(&p->t), p->t.dport,
-					 &p->t.src);
-		in_packet(w, p, (uint16_t)addr[i]);
+		pass[i].f = flow_find(n, &pass[i], (uint16_t)addr[i], hash[i]);
+		if (likely(pass[i].f != NULL))
+			rte_prefetch0(&n->legs->subscribers[pass[i].f->subscriber]);
 	}
+	fetch_legs(w, pass, kept);
+	for (uint16_t i = 0; i < kept; i++)
+		in_packet(w, &pass[i], (uint16_t)addr[i]);
 }

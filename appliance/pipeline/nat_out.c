@@ -11,6 +11,8 @@
  * address (R-05). Three loops: read the packets and fetch the buckets; fetch the flows; translate.
  */
 
+enum { TCP_SYN = 2 };
+
 static enum nat_proto proto_of(const struct tuple *t)
 {
 	return (enum nat_proto)t->class;
@@ -64,7 +66,8 @@ static enum drop_reason translate(struct worker *w, struct nat_pass *p)
 		.dst = &f->rip,
 		.sport = f->port,
 		.dport = query ? f->port : p->t.dport,
-		.mss = nat_mss(seal_inner_mtu(w, p->leg), p->t.v6),
+		/* Only a SYN has one to be lowered. */
+		.mss = p->t.tcp_flags & TCP_SYN ? nat_mss(seal_inner_mtu(w, p->leg), p->t.v6) : 0,
 		.id = w->rs->ip_id++,
 	};
 

@@ -11,11 +11,10 @@
 #include <rte_prefetch.h>
 #include <rte_ring_elem.h>
 
-/* RS-N, from the node: replay check, tag, what may stand behind it. Three loops over up to
- * AEAD_BURST packets, so that keys and windows of all are under way while the first is opened.
+/* RS-N, from the node: replay check, tag, what may stand behind it. Loops over up to
+ * AEAD_BURST packets, so that windows and records of all are under way while the first is opened.
  */
 enum {
-	KEY_LINES = AEAD_KEY_BYTES / RTE_CACHE_LINE_SIZE,
 	ECN_MASK = 3,
 	ECN_CE = 3,
 	ROUTES = 3, /* route 3 is for a standby RS */
@@ -54,9 +53,23 @@ static enum drop_reason key_find(struct worker *w, struct opening *o)
 		return DROP_NO_KEY;
 	o->key = &t->keys[key];
 	rte_prefetch0(o->key);
-	for (int i = 0; i < KEY_LINES; i++)
-		rte_prefetch0(t->keydata[key].rx + i * RTE_CACHE_LINE_SIZE);
 	return DROP_MAX;
+}
+
+static void prefetch_records(const struct worker *w, const struct opening *o)
+{
+	const struct leg_table *t = w->rs->dp->legs;
+	uint32_t window = o->key->window[o->route];
+	uint32_t way = atomic_load_explicit(&o->leg->way, memory_order_relaxed);
+
+	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
+	rte_prefetch0(&t->subscribers[o->leg->subscriber]);
+	if (likely(window != LEG_REF_NONE)) {
+		const struct replay *r = &t->windows[window - 1];
+
+		rte_prefetch0(r);
+		rte_prefetch0(&r->bits[o->seq % REPLAY_WINDOW / REPLAY_WORD_BITS]);
+	}
 }
 
 static struct replay *window_of(const struct worker *w, const struct opening *o)
@@ -295,6 +308,8 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 		else
 			burst_drop(&w->stats, pkt[i], why);
 	}
+	for (uint16_t i = 0; i < kept; i++)
+		prefetch_records(w, &o[i]);
 	for (uint16_t i = 0; i < kept; i++) {
 		why = may_open(w, &o[i]);
 		if (unlikely(why != DROP_MAX)) {

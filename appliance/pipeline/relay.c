@@ -146,8 +146,20 @@ static void to_hops(struct worker *w, struct rte_mbuf *m, const struct pkt_meta 
 	h->n++;
 }
 
+/* Nearly all that is left to sort is for legs, each of which is a line of its own. */
+static void fetch_legs(const struct worker *w, const struct burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+
+		if (pkt_meta(m)->data_len >= WIRE_HDR_LEN)
+			leg_table_prefetch(w->rs->dp->legs, load_be64(pkt_data(m) + 8));
+	}
+}
+
 static void sort(struct worker *w, struct burst *b)
 {
+	fetch_legs(w, b);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkt[i];
 		struct pkt_meta *meta = pkt_meta(m);

@@ -14,7 +14,7 @@
 /* RS-N, to the node: seal under the leg's sending key, with this worker's own sequence, and put the
  * outer headers around it. The control lcore seals the same leg's control on route 1.
  */
-enum { OUTER_TTL = 64, KEY_LINES = AEAD_KEY_BYTES / RTE_CACHE_LINE_SIZE };
+enum { OUTER_TTL = 64 };
 
 /* One packet between the loops. */
 struct sealing {
@@ -124,8 +124,6 @@ static enum drop_reason way_check(struct worker *w, const struct leg *leg, struc
 		return DROP_NO_KEY;
 	s->key = &t->keys[key];
 	rte_prefetch0(s->key);
-	for (int i = 0; i < KEY_LINES; i++)
-		rte_prefetch0(t->keydata[key].tx + i * RTE_CACHE_LINE_SIZE);
 	s->nexthop = nexthop_of(w, s->way);
 	return likely(s->nexthop != NEXTHOP_NONE) ? DROP_MAX : DROP_NO_ROUTE;
 }
