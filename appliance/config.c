@@ -99,7 +99,11 @@ const struct conf_row config_rows[] = {
 	CONF_ENUM("idle.mode", struct config, idle, idle_words, "adaptive", RESTART,
 		  "adaptive sleeps when there is nothing to do; poll never, for bare metal"),
 	CONF_DURATION("idle.sleep_max", struct config, idle_sleep_max_ns, 10000, CONF_MS(100),
-		      "1ms", RESTART, "longest sleep of an idle worker: what a first packet waits"),
+		      "1ms", RESTART,
+		      "longest sleep of an idle worker all of whose ports can wake it (net_af_packet)"),
+	CONF_DURATION("idle.look_every", struct config, idle_look_every_ns, 10000, CONF_MS(100),
+		      "30us", RESTART,
+		      "longest sleep where a port cannot: what a first packet waits; shorter sleeps take more of the CPU"),
 	CONF_DURATION("hung_after", struct config, hung_after_ns, CONF_MS(100), CONF_SEC(3600),
 		      "5s", RELOAD, "an lcore that shows no life for so long is reported as hung"),
 

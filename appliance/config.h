@@ -83,7 +83,7 @@ struct config {
 		char dc_cpus[CONFIG_CPUS_MAX];
 	} lcores;
 	uint32_t idle; /* enum config_idle */
-	uint64_t idle_sleep_max_ns;
+	uint64_t idle_sleep_max_ns, idle_look_every_ns;
 	uint64_t hung_after_ns;
 
 	uint32_t n_ifaces;

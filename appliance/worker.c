@@ -14,6 +14,7 @@ enum {
 	MAIL_PER_TURN = 32,
 	IDLE_TURNS = 64,	/* empty turns before the first sleep: a gap in a burst */
 	SLEEP_FIRST_NS = 20000, /* doubled at each empty look afterwards */
+	SLEEP_FDS = PORTS_MAX + 1,
 };
 
 void worker_steer(struct worker *w, struct rte_mbuf *m, uint16_t to)
@@ -114,19 +115,72 @@ static void wake_receivers(struct worker *w, struct handed *h)
 	*h = (struct handed){w->stats.to_control, w->stats.to_dc, w->stats.to_tap};
 }
 
+/* Until a message or a bell, at most so long. */
 static void sleep_for(struct worker *w, uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000),
 			      .tv_nsec = (long)(ns % 1000000000)};
-	struct pollfd fd = {.fd = w->mailbox.wake_fd, .events = POLLIN};
+	struct pollfd fds[SLEEP_FDS] = {{.fd = w->mailbox.wake_fd, .events = POLLIN}};
 
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		fds[i + 1] = (struct pollfd){.fd = w->bells[i].fd, .events = POLLIN};
 	if (mailbox_sleep_begin(&w->mailbox)) {
 		w->stats.sleeps++;
 		rcu_offline(&w->app->rcu, w->id);
-		(void)ppoll(&fd, 1, &ts, NULL); /* early or late, the loop looks again */
+		(void)ppoll(fds, w->n_ports + 1u, &ts, NULL); /* early or late, the loop looks */
 		rcu_online(&w->app->rcu, w->id);
 	}
 	mailbox_sleep_end(&w->mailbox);
+	stall_rest(&w->stalls);
+}
+
+/* How a worker with nothing to do spends its time. */
+struct rest {
+	unsigned int idle;	      /* turns without work in a row */
+	uint64_t sleep_ns;	      /* the next sleep */
+	uint64_t sleep_max;	      /* of the longest */
+	bool has_bells, is_listening; /* every port has one; they are armed */
+};
+
+static void rest_begin(struct rest *r, const struct worker *w, const struct config *c)
+{
+	*r = (struct rest){.has_bells = true, .sleep_max = c->idle_sleep_max_ns};
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		r->has_bells &= w->bells[i].fd >= 0;
+	if (!r->has_bells)
+		r->sleep_max = RTE_MIN(r->sleep_max, c->idle_look_every_ns);
+	r->sleep_ns = RTE_MIN(r->sleep_max, (uint64_t)SLEEP_FIRST_NS);
+}
+
+static void rest_end(struct rest *r, struct worker *w)
+{
+	r->idle = 0;
+	r->sleep_ns = RTE_MIN(r->sleep_max, (uint64_t)SLEEP_FIRST_NS);
+	if (!r->is_listening)
+		return;
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		bell_disarm(&w->bells[i]);
+	r->is_listening = false;
+}
+
+/* After a turn without work. */
+static void rest(struct rest *r, struct worker *w)
+{
+	if (++r->idle <= IDLE_TURNS)
+		return;
+	if (!r->has_bells) {
+		sleep_for(w, r->sleep_ns);
+		r->sleep_ns = RTE_MIN(r->sleep_ns * 2, r->sleep_max);
+		return;
+	}
+	if (r->is_listening) {
+		sleep_for(w, r->sleep_max);
+		return;
+	}
+	/* One more turn, for what came before the bells could ring. */
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		bell_arm(&w->bells[i]);
+	r->is_listening = true;
 }
 
 static void drain(struct worker *w)
@@ -150,12 +204,12 @@ int worker_main(void *arg)
 	const struct app *app = w->app;
 	const struct config *c = atomic_load_explicit(&app->config, memory_order_acquire);
 	const bool adaptive = c->idle == IDLE_ADAPTIVE;
-	const uint64_t sleep_max = c->idle_sleep_max_ns;
-	uint64_t sleep_ns = SLEEP_FIRST_NS;
-	unsigned int idle = 0, found;
+	unsigned int found;
+	struct rest r;
 	struct handed handed = {0};
 
 	(void)prctl(PR_SET_TIMERSLACK, 1000UL); /* 1 us: the default of 50 would double sleeps */
+	rest_begin(&r, w, c);
 	rcu_online(&app->rcu, w->id);
 	stall_init(&w->stalls, STALL_NS);
 	while (!app_stopping(app)) {
@@ -167,13 +221,8 @@ int worker_main(void *arg)
 		if (likely(share_room(w)))
 			take_mail(w);
 		found = pipeline_run(w);
-		if (share_help(w, found) || found > 0) {
-			w->stats.busy_loops++;
-			idle = 0;
-			sleep_ns = SLEEP_FIRST_NS;
-		} else {
-			idle++;
-		}
+		found += share_help(w, found);
+		w->stats.busy_loops += found > 0;
 		if (w->rs != NULL)
 			rs_worker_turn(w);
 		w->stats.loops++;
@@ -184,12 +233,12 @@ int worker_main(void *arg)
 		if (!adaptive)
 			continue;
 		wake_receivers(w, &handed);
-		if (idle > IDLE_TURNS) {
-			sleep_for(w, sleep_ns);
-			stall_rest(&w->stalls);
-			sleep_ns = RTE_MIN(sleep_ns * 2, sleep_max);
-		}
+		if (found > 0)
+			rest_end(&r, w);
+		else
+			rest(&r, w);
 	}
+	rest_end(&r, w);
 	pipeline_flush(w);
 	drain(w);
 	rcu_offline(&app->rcu, w->id);

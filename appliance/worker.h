@@ -5,6 +5,7 @@
 /* A worker: the state of one packet lcore. Everything here is written by that lcore alone, except
  * what the comments say; other threads reach it through its mailbox.
  */
+#include "appliance/bell.h"
 #include "appliance/fib.h"
 #include "appliance/local.h"
 #include "appliance/mailbox.h"
@@ -40,7 +41,8 @@ struct worker {
 	uint16_t n_workers;
 	uint16_t n_ifaces;
 	uint16_t n_ports;
-	uint16_t ports[PORTS_MAX]; /* port ids; each queue is polled by its one owner */
+	uint16_t ports[PORTS_MAX];    /* port ids; each queue is polled by its one owner */
+	struct bell bells[PORTS_MAX]; /* by place in ports[]; idle.mode adaptive */
 	const struct iface *ifaces;
 	struct nexthop *nexthops;
 	uint32_t n_nexthops;

@@ -3,12 +3,30 @@
 #include "appliance/app.h"
 #include "appliance/eal.h"
 #include "appliance/rs_shell.h"
+#include "common/log.h"
 
 #include <rte_launch.h>
 #include <rte_malloc.h>
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+LOG_TYPE("workers");
+
+/* A port without one is looked at more often; that is all that goes wrong. */
+static void bells_open(struct worker *w, const struct config *c, const struct app *app)
+{
+	for (uint16_t i = 0; i < PORTS_MAX; i++)
+		w->bells[i].fd = -1;
+	for (uint16_t i = 0; c->idle == IDLE_ADAPTIVE && i < app->n_ports; i++) {
+		int ret = bell_open(&w->bells[i], app->ports[i].device);
+
+		if (ret < 0)
+			LOG(WARN, "port %s cannot wake worker %u: %s", app->ports[i].device, w->id,
+			    strerror(-ret));
+	}
+}
 
 static int worker_init(struct app *app, struct worker *w, uint16_t id)
 {
@@ -38,6 +56,7 @@ static int worker_init(struct app *app, struct worker *w, uint16_t id)
 	w->rs = app->rs_shell != NULL ? rs_shell_worker(app->rs_shell, id) : NULL;
 	for (uint16_t i = 0; i < app->n_workers; i++)
 		w->peers[i] = &app->workers[i].mailbox;
+	bells_open(w, c, app);
 	w->out = rte_zmalloc("ntm_out", app->n_ports * sizeof(*w->out), RTE_CACHE_LINE_SIZE);
 	if (w->out == NULL)
 		return -ENOMEM;
@@ -58,12 +77,19 @@ int workers_create(struct app *app)
 	return ret;
 }
 
+static void bells_close(struct worker *w)
+{
+	for (uint16_t i = 0; i < w->n_ports; i++)
+		bell_close(&w->bells[i]);
+}
+
 void workers_destroy(struct app *app)
 {
 	if (app->workers == NULL)
 		return;
 	for (uint16_t i = 0; i < app->n_workers; i++) {
 		mailbox_fini(&app->workers[i].mailbox);
+		bells_close(&app->workers[i]);
 		rte_free(app->workers[i].out);
 	}
 	rte_free(app->workers);

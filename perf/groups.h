@@ -17,5 +17,6 @@ extern const struct bench_group bench_rs_n_sha256, bench_rs_n_md5;
 extern const struct bench_group bench_rs_n_memory; /* bench_rs_n_memory.c */
 extern const struct bench_group bench_nat;	   /* bench_nat.c */
 extern const struct bench_group bench_scale;	   /* bench_scale.c */
+extern const struct bench_group bench_idle;	   /* bench_idle.c */
 
 #endif
