@@ -6,6 +6,7 @@
 #include "perf/groups.h"
 
 #include <rte_common.h>
+#include <rte_cycles.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
 
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
 	}
 	if (eal_start() < 0)
 		return 1;
+	bench_results_add(r, "machine.tsc", (double)rte_get_tsc_hz() / 1e6, "MHz", 0);
 	failed = run_groups(&o, r, argv + optind, argc - optind);
 	if (out != NULL && bench_results_write(r, out) < 0) {
 		fprintf(stderr, "ntm-bench: cannot write %s\n", out);
