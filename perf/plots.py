@@ -24,6 +24,7 @@ text{font:13px system-ui,sans-serif;fill:#222}
 """
 
 SIZES = (64, 512, 1400)
+NDR_SIZES = (64, 128, 256, 512, 1024, 1400)  # of perf/ndr
 # file: title, x label, x is logarithmic, {line: [(x, name of the row, "floor" in place of value)]}
 PLOTS = {
     "rate-frame-size.svg": ("One worker, AES-128-GCM: rate against packet size",
@@ -39,6 +40,13 @@ PLOTS = {
         "look-up": [(1e6, "lookup.1m"), (1e7, "lookup.10m")],
         "I/O alone": [(1e6, "floor.io.1m"), (1e7, "floor.io.10m")],
         "RS-S": [(1e6, "rs_s.64.1m"), (1e7, "rs_s.64.10m")]}),
+    "no-drop-frame-size.svg": ("No-drop rate over net_ring against packet size, generator included",
+                               "inner packet, bytes", False, {
+        "RS-S": [(s, f"plot.ndr.rs_s.{s}") for s in NDR_SIZES],
+        "RS-N": [(s, f"plot.ndr.rs_n.{s}") for s in NDR_SIZES]}),
+    "no-drop-paths.svg": ("RS-S, no-drop rate over net_ring against number of paths",
+                          "paths", True, {
+        "RS-S": [(p, f"plot.ndr.paths.{p}") for p in (1000, 10000, 100000, 1000000)]}),
     "rate-cores.svg": ("Rate against worker lcores", "workers", False, {
         "AEAD alone (floor)": [(1, "scale.floor.1w"), (2, "scale.floor")],
         "RS-N": [(1, "scale.rs_n.1w"), (2, "scale.rs_n.2w")],
@@ -106,7 +114,7 @@ def svg(title, subtitle, x_label, is_log, lines):
                    f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{k * step:g}</text>')
     for x in xs:
         out.append(f'<line class="axis" x1="{px(x):.1f}" x2="{px(x):.1f}" y1="{HEIGHT - BOTTOM}" '
-                   f'y2="{HEIGHT - BOTTOM + 5}"/><text x="{px(x):.1f}" y="{HEIGHT - BOTTOM + 20}" '
+                   f'y2="{HEIGHT - BOTTOM + 5}"/><text class="small" x="{px(x):.1f}" y="{HEIGHT - BOTTOM + 20}" '
                    f'text-anchor="middle">{number(x)}</text>')
     out.append(f'<path class="axis" d="M{LEFT} {TOP}V{HEIGHT - BOTTOM}H{WIDTH - RIGHT}"/>'
                f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 16}" text-anchor="middle">'
