@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "client/config.h"
+#include "common/base64.h"
 #include "common/join.h"
 #include "common/msg.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const dns_modes[] = {"off", "listen", "file", "resolved", NULL};
 static const char *const levels[] = {"err", "warn", "notice", "info", "debug", NULL};
@@ -82,6 +84,13 @@ static bool name_ok(const char *name)
 	return name[0] == '\0' || name_is_valid(name, strlen(name));
 }
 
+static bool key_ok(const char *text)
+{
+	uint8_t key[JOIN_KEY_LEN];
+
+	return base64_decode(text, strlen(text), key, sizeof(key)) == 0;
+}
+
 int config_check(const struct config *c, struct conf_report *r)
 {
 	struct join j;
@@ -92,6 +101,8 @@ int config_check(const struct config *c, struct conf_report *r)
 				       "not a name: lower-case labels of letters, digits, '-'");
 	if (!name_ok(c->dc_name))
 		ret = yaml_conf_reject(r, "dc.name", "not a name");
+	if (c->dc_key[0] != '\0' && !key_ok(c->dc_key))
+		ret = yaml_conf_reject(r, "dc.key", "is not 32 bytes in base64");
 	if (c->join[0] != '\0' && join_parse(c->join, &j) < 0)
 		ret = yaml_conf_reject(r, "join",
 				       "not a join line (ntm1:NAME:DC:KEY:TOKEN:EXPIRES)");
@@ -123,15 +134,9 @@ int config_check(const struct config *c, struct conf_report *r)
 	return ret;
 }
 
-int config_load(const char *path, struct config *c)
+int config_load(const char *path, struct config *c, struct conf_report *r)
 {
-	struct conf_report r;
-	int ret = yaml_conf_load(config_rows, path, c, &r);
+	int ret = yaml_conf_load(config_rows, path, c, r);
 
-	if (ret == 0)
-		ret = config_check(c, &r);
-	if (ret < 0)
-		conf_report_print(&r, stderr);
-	conf_report_free(&r);
-	return ret;
+	return ret == 0 ? config_check(c, r) : ret;
 }

@@ -56,8 +56,8 @@ struct config {
 extern const struct conf_row config_rows[];
 extern const char config_title[];
 
-/* 0 or -errno; what is wrong has been printed to standard error. */
-int config_load(const char *path, struct config *c);
+/* 0 or -errno; what is wrong is in r (yaml_conf.h), which the caller prints and frees. */
+int config_load(const char *path, struct config *c, struct conf_report *r);
 /* Checks across keys. */
 int config_check(const struct config *c, struct conf_report *r);
 

@@ -28,6 +28,26 @@ static void usage(FILE *f)
 	      f);
 }
 
+static struct ntmd *load(const char *path)
+{
+	struct ntmd *d = calloc(1, sizeof(*d));
+	struct conf_report r;
+	int ret;
+
+	if (d == NULL) {
+		perror("ntmd");
+		return NULL;
+	}
+	ret = config_load(path, &d->conf, &r);
+	if (ret < 0)
+		conf_report_print(&r, stderr);
+	conf_report_free(&r);
+	if (ret == 0)
+		return d;
+	free(d);
+	return NULL;
+}
+
 static int run(struct ntmd *d)
 {
 	if (ntmd_start(d) < 0)
@@ -65,11 +85,9 @@ int main(int argc, char **argv)
 		yaml_conf_sample(config_rows, config_title, stdout);
 		return 0;
 	}
-	d = calloc(1, sizeof(*d));
-	if (d == NULL || config_load(path, &d->conf) < 0) {
-		free(d);
+	d = load(path);
+	if (d == NULL)
 		return EXIT_FAILURE;
-	}
 	d->config_path = path;
 	log_set_level(d->conf.log_level);
 	switch (what) {

@@ -61,7 +61,9 @@ int ntmd_start(struct ntmd *d);
 /* Until a signal says so. */
 void ntmd_run(struct ntmd *d);
 void ntmd_stop(struct ntmd *d);
-/* Take over what the file says now; see common/ctl.h's reload. Returns the answer. */
+/* reload.c: take over what the file says now, the whole of it or, where a key needs a restart or is
+ * wrong, nothing; see common/ctl.h's reload. Returns the answer.
+ */
 json_t *ntmd_reload(struct ntmd *d);
 
 /* ctl_node.c */
