@@ -7,6 +7,7 @@ host is mounted on and no name is put under /run/netns, so killing the init ends
 namespace, link and mount of the lab at once, whatever state a crash has left it in.
 """
 import ctypes
+import fcntl
 import os
 import signal
 import socket
@@ -55,13 +56,21 @@ def prctl_name(name):
     _libc.prctl(PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
+def _give_up(fd, e):
+    """Tell the parent why, and end. A parent that has died must not make a child unwind into its
+    code: there it would take the lab for its own and remove what it cannot see."""
+    try:
+        os.write(fd, f"{type(e).__name__} {e}".encode()[:4000])
+    finally:
+        os._exit(125)
+
+
 def _child_main(fn, wfd):
     """Run fn in a forked child and never return; a failure goes to the parent as text."""
     try:
         fn()
-    except BaseException as e:  # the child must not unwind into the parent's code
-        os.write(wfd, f"{type(e).__name__} {e}".encode()[:4000])
-        os._exit(125)
+    except BaseException as e:
+        _give_up(wfd, e)
     os._exit(0)
 
 
@@ -105,9 +114,8 @@ def _start_inside(enter, body):
                 os._exit(0)
             theirs.send(b"pid")
             body(theirs.fileno())
-        except BaseException as e:  # the child must not unwind into the parent's code
-            theirs.send(f"{type(e).__name__} {e}".encode()[:4000])
-            os._exit(125)
+        except BaseException as e:
+            _give_up(theirs.fileno(), e)
     theirs.close()
     pid, error = None, ""
     with ours:
@@ -161,8 +169,16 @@ def _quiet_fds(keep=()):
     os.closerange(top + 1, 1024)
 
 
+STARTING = "starting"
+
+
 def start_init(state_dir, record):
-    """Start the lab's first process; record({pid, start}) runs before it may outlive us."""
+    """Start the lab's first process; record({pid, start}) runs before it may outlive us.
+
+    Until it is recorded it and we hold a lock on the file `starting`: whoever ends a lab that died
+    here waits on that, for there is no pid yet that could be killed.
+    """
+    hold = os.open(os.path.join(state_dir, STARTING), os.O_RDWR | os.O_CREAT, 0o600)
     gate_r, gate_w = os.pipe()
 
     def init(wfd):
@@ -189,11 +205,11 @@ def start_init(state_dir, record):
             _child_main(lambda: init(wfd), wfd)
         os.write(wfd, b"%d " % pid)
 
-    child, rfd = _fork_reporting(outer)
-    said = _read_all(rfd).decode()
-    os.waitpid(child, 0)
-    os.close(gate_r)
     try:
+        fcntl.flock(hold, fcntl.LOCK_EX)
+        child, rfd = _fork_reporting(outer)
+        said = _read_all(rfd).decode()
+        os.waitpid(child, 0)
         # Two writers share the pipe, so "ready" stands before or after the pid.
         pid = int(said.replace("ready", "", 1)) if "ready" in said else None
         if pid is None:
@@ -201,7 +217,8 @@ def start_init(state_dir, record):
         record({"pid": pid, "start": start_time(pid)})
         os.write(gate_w, b"g")
     finally:
-        os.close(gate_w)
+        for fd in (gate_r, gate_w, hold):
+            os.close(fd)
     return pid
 
 

@@ -117,6 +117,7 @@ class Lab:
         owner = self.data.get("owner")
         if owner and owner["pid"] != os.getpid():
             procs.kill_wait(owner, signal.SIGKILL)
+            self._wait_started()
             with contextlib.suppress(LabError, ValueError):
                 self.load()  # it may have written more before it died
         if not procs.kill_wait(self.data.get("init"), signal.SIGKILL, 20):
@@ -128,6 +129,24 @@ class Lab:
                 shutil.rmtree(fresh, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.rmdir(ROOT)  # only when no other lab is left
+
+    def _wait_started(self, timeout=20.0):
+        """Until a first process that nobody could write down has ended by itself."""
+        deadline = time.monotonic() + timeout
+        try:
+            fd = os.open(self.path(ns.STARTING), os.O_RDWR)
+        except OSError:
+            return
+        try:
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                if time.monotonic() > deadline:
+                    raise LabError(f"lab '{self.name}': its start does not end")
+                time.sleep(0.002)
+        finally:
+            os.close(fd)
 
     def _wait_reaped(self):
         """Give the host's init a moment to collect ours, so that not even a zombie is seen."""

@@ -29,32 +29,36 @@ print(*([d["init"]["pid"]] if sys.argv[2] == "init" else [s["pid"] for s in d["s
 ' "$root/$1/state.json" "$2"
 }
 
-# Processes in a PID namespace; one that has ended and waits for the host's init does not count.
-in_pidns() {
-	find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/pid' -lname "${1/\[/\\[}" 2>/dev/null |
-		while IFS=/ read -r _ _ pid _; do
-			! grep -qs '^State:.[^Z]' "/proc/$pid/status" || echo "$pid"
-		done
+# Processes of the lab: inside a PID namespace, with its name in their environment. The number of a
+# PID namespace would not do, for it is given anew as soon as the namespace has ended. One that has
+# ended and waits for the host's init does not count, and has no environment any more.
+ours() {
+	local pid outside
+	outside=$(readlink /proc/self/ns/pid)
+	for pid in $(grep -alzxF "NTM_LAB=$one" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3); do
+		case $(readlink "/proc/$pid/ns/pid") in
+		'' | "$outside") ;;
+		*) echo "$pid" ;;
+		esac
+	done
 }
 
 check_gone() {
 	"$lab" down --name "$one"
-	[ -z "$(in_pidns "$pidns")" ] || fail "$1: processes are left: $(in_pidns "$pidns")"
+	[ -z "$(ours)" ] || fail "$1: processes are left: $(ours)"
 	diff "$tmp/before" <(footprint) || fail "$1: something is left"
 }
 
 footprint >"$tmp/before"
 
 "$lab" up "$topology" --bare --name "$one" || fail "up"
-pidns=$(readlink "/proc/$(pids "$one" init)/ns/pid")
-[ "$(in_pidns "$pidns" | wc -l)" -gt 10 ] || fail "the lab's processes are not where we look"
+[ "$(ours | wc -l)" -gt 10 ] || fail "the lab's processes are not where we look"
 ! "$lab" up "$topology" --bare --name "$one" 2>/dev/null || fail "a second lab of the same name"
 check_gone "a whole life"
 "$lab" down --name "$one" || fail "down twice"
 
 # Half of it killed, with a stranger's program still running inside and a capture on.
 "$lab" up "$topology" --bare --name "$one"
-pidns=$(readlink "/proc/$(pids "$one" init)/ns/pid")
 "$lab" exec --name "$one" alice sleep 1000 &
 stranger=$!
 "$lab" capture --name "$one" A "$tmp/a.pcap"
@@ -65,11 +69,9 @@ check_gone "half of it killed"
 wait $stranger || true
 
 "$lab" up "$topology" --bare --name "$one"
-pidns=$(readlink "/proc/$(pids "$one" init)/ns/pid")
 kill -9 "$(pids "$one" init)"
 # A name whose lab has died can be used again without down.
 "$lab" up "$topology" --bare --name "$one" || fail "up after a crash"
-pidns=$(readlink "/proc/$(pids "$one" init)/ns/pid")
 
 # Another lab beside it, with the same addresses, lives through the first one's end.
 "$lab" up "$topology" --bare --name "$two"
