@@ -19,13 +19,16 @@ static void test_sample(void **state)
 	assert_int_equal(ret, 0);
 }
 
-#define WHO "name: a.example\ndc: {name: dc.example, key: x}\n"
+#define KEY "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+#define WHO "name: a.example\ndc: {name: dc.example, key: " KEY "}\n"
 
 /* A file and what it must be refused with; NULL: it is good. */
 static const struct {
 	const char *text, *error;
 } cases[] = {
 	{WHO, NULL},
+	{"name: a.example\ndc:\n  name: dc.example\n  key: AAEC\n",
+	 "t.yaml:4: dc.key: is not 32 bytes in base64"},
 	{"port: 1\n", "join: needed, or all of name, dc.name and dc.key"},
 	{WHO "keepalive: {first: 60s, max: 30s}\n",
 	 "t.yaml:3: keepalive.max: is below keepalive.first"},
