@@ -45,7 +45,11 @@ struct relay_table {
 	uint64_t secret[4];
 	relay_lookup_fn lookup;
 
+	uint32_t *numbers; /* by record; each is written before its record is published */
+
 	/* Writer. */
+	void (*released)(void *ctx, const struct path_record *rec, uint32_t number);
+	void *ctx;
 	enum relay_isa isa;
 	struct rte_rcu_qsbr *qsbr;
 	uint32_t paths_max, n_records;

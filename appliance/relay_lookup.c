@@ -82,23 +82,24 @@ static __attribute__((noinline)) void find_rest(const struct relay_table *t, con
 		out[rest[i]] = relay_table_find(t, id[rest[i]]);
 }
 
-/* Passes over all keys, so that their lines are under way together: hash and fetch the buckets;
- * compare the keys.
- */
-static __rte_always_inline void lookup_with(const struct relay_table *t, const uint64_t *id,
-					    uint16_t n, const struct path_record **out,
-					    match_fn match)
+uint32_t relay_table_place(const struct relay_table *t, uint64_t id)
 {
-	const struct relay_bucket *bucket[RELAY_BULK_MAX];
+	uint32_t bucket = first_bucket(t, relay_hash(t, id));
+
+	rte_prefetch0(&t->buckets[bucket]);
+	return bucket;
+}
+
+/* The buckets are on their way: compare the keys. */
+static __rte_always_inline void lookup_with(const struct relay_table *t, const uint64_t *id,
+					    const uint32_t *place, uint16_t n,
+					    const struct path_record **out, match_fn match)
+{
 	uint8_t rest[RELAY_BULK_MAX];
 	uint16_t n_rest = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		bucket[i] = &t->buckets[first_bucket(t, relay_hash(t, id[i]))];
-		rte_prefetch0(bucket[i]);
-	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct relay_bucket *b = bucket[i];
+		const struct relay_bucket *b = &t->buckets[place[i]];
 		uint32_t head = atomic_load_explicit(&b->head, memory_order_acquire);
 		uint32_t hits = match(b, relay_key(id[i]));
 		/* A miss takes the last way, and no branch. */
@@ -115,23 +116,24 @@ static __rte_always_inline void lookup_with(const struct relay_table *t, const u
 		find_rest(t, id, rest, n_rest, out);
 }
 
-static void lookup_scalar(const struct relay_table *t, const uint64_t *id, uint16_t n,
-			  const struct path_record **out)
+static void lookup_scalar(const struct relay_table *t, const uint64_t *id, const uint32_t *place,
+			  uint16_t n, const struct path_record **out)
 {
-	lookup_with(t, id, n, out, match_scalar);
+	lookup_with(t, id, place, n, out, match_scalar);
 }
 
-static void lookup_avx2(const struct relay_table *t, const uint64_t *id, uint16_t n,
-			const struct path_record **out)
+static void lookup_avx2(const struct relay_table *t, const uint64_t *id, const uint32_t *place,
+			uint16_t n, const struct path_record **out)
 {
-	lookup_with(t, id, n, out, match_avx2);
+	lookup_with(t, id, place, n, out, match_avx2);
 }
 
 __attribute__((target("avx512f"))) static void lookup_avx512(const struct relay_table *t,
-							     const uint64_t *id, uint16_t n,
+							     const uint64_t *id,
+							     const uint32_t *place, uint16_t n,
 							     const struct path_record **out)
 {
-	lookup_with(t, id, n, out, match_avx512);
+	lookup_with(t, id, place, n, out, match_avx512);
 }
 
 relay_lookup_fn relay_lookup_variant(enum relay_isa isa)
@@ -148,8 +150,18 @@ relay_lookup_fn relay_lookup_variant(enum relay_isa isa)
 	}
 }
 
+void relay_table_lookup_placed(const struct relay_table *t, const uint64_t *id,
+			       const uint32_t *place, uint16_t n, const struct path_record **out)
+{
+	t->lookup(t, id, place, n, out);
+}
+
 void relay_table_lookup_bulk(const struct relay_table *t, const uint64_t *id, uint16_t n,
 			     const struct path_record **out)
 {
-	t->lookup(t, id, n, out);
+	uint32_t place[RELAY_BULK_MAX];
+
+	for (uint16_t i = 0; i < n; i++)
+		place[i] = relay_table_place(t, id[i]);
+	t->lookup(t, id, place, n, out);
 }

@@ -58,6 +58,8 @@ struct relay_table *relay_table_create(const struct relay_table_config *cfg)
 	t->n_records = cfg->paths_max + spare;
 	t->n_buckets = buckets_for(cfg->paths_max);
 	t->qsbr = cfg->qsbr;
+	t->released = cfg->released;
+	t->ctx = cfg->ctx;
 	memcpy(t->secret, cfg->secret, sizeof(t->secret));
 	/* An even factor would lose bits of the Path ID. */
 	t->secret[1] |= 1;
@@ -65,11 +67,12 @@ struct relay_table *relay_table_create(const struct relay_table_config *cfg)
 
 	t->buckets = table_mem_alloc((size_t)t->n_buckets * sizeof(*t->buckets));
 	t->records = table_mem_alloc((size_t)t->n_records * sizeof(*t->records));
+	t->numbers = malloc(t->n_records * sizeof(*t->numbers));
 	t->free_refs = malloc(t->n_records * sizeof(*t->free_refs));
 	t->free_numbers = malloc(t->paths_max * sizeof(*t->free_numbers));
 	t->retired = malloc(t->n_records * sizeof(*t->retired));
-	if (t->buckets == NULL || t->records == NULL || t->free_refs == NULL ||
-	    t->free_numbers == NULL || t->retired == NULL)
+	if (t->buckets == NULL || t->records == NULL || t->numbers == NULL ||
+	    t->free_refs == NULL || t->free_numbers == NULL || t->retired == NULL)
 		goto err_destroy;
 	fill_free_lists(t);
 
@@ -91,6 +94,7 @@ void relay_table_destroy(struct relay_table *t)
 		return;
 	table_mem_free(t->buckets, (size_t)t->n_buckets * sizeof(*t->buckets));
 	table_mem_free(t->records, (size_t)t->n_records * sizeof(*t->records));
+	free(t->numbers);
 	free(t->free_refs);
 	free(t->free_numbers);
 	free(t->retired);
@@ -120,6 +124,11 @@ const char *relay_isa_name(enum relay_isa isa)
 	return names[isa];
 }
 
+uint32_t relay_table_number(const struct relay_table *t, const struct path_record *rec)
+{
+	return t->numbers[rec - t->records];
+}
+
 uint32_t relay_table_count(const struct relay_table *t)
 {
 	return t->count;
@@ -132,8 +141,10 @@ void relay_table_reclaim(struct relay_table *t)
 
 		if (t->qsbr != NULL && rte_rcu_qsbr_check(t->qsbr, r->token, false) != 1)
 			return;
+		if (t->released != NULL)
+			t->released(t->ctx, &t->records[r->ref], t->numbers[r->ref]);
 		if (r->with_number)
-			t->free_numbers[t->n_free_numbers++] = t->records[r->ref].number;
+			t->free_numbers[t->n_free_numbers++] = t->numbers[r->ref];
 		t->free_refs[t->n_free_refs++] = r->ref;
 		t->retired_head = (t->retired_head + 1) % t->n_records;
 		t->n_retired--;
@@ -276,7 +287,7 @@ static int insert(struct relay_table *t, const struct path_record *rec, uint32_t
 	if (t->n_free_numbers == 0)
 		return -ENOSPC;
 	t->records[ref] = *rec;
-	t->records[ref].number = t->free_numbers[t->n_free_numbers - 1];
+	t->numbers[ref] = t->free_numbers[t->n_free_numbers - 1];
 	ret = enter(t, rec->id, ref);
 	if (ret < 0)
 		return ret;
@@ -307,11 +318,11 @@ int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32
 		uint32_t old = atomic_load_explicit(&b->ref[p.way], memory_order_relaxed);
 
 		t->records[ref] = *rec;
-		t->records[ref].number = t->records[old].number;
+		t->numbers[ref] = t->numbers[old];
 		ref_store(b, p.way, ref);
 		retire(t, old, false);
 	}
-	*number = t->records[ref].number;
+	*number = t->numbers[ref];
 	return 0;
 }
 

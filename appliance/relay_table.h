@@ -13,7 +13,7 @@
  * (one release store); the old one is used again after a grace period. The exceptions are the
  * atomic fields below, which are hints.
  *
- * Memory per path at the size asked for: 64 bytes of record, 26 of buckets, 24 of lists.
+ * Memory per path at the size asked for: 66 bytes of record, 26 of buckets, 29 of lists.
  */
 #include "common/ip.h"
 
@@ -31,34 +31,46 @@ enum {
 	RELAY_BULK_MAX = 128,
 };
 
+enum path_side_flag {
+	SIDE_BOUND = 1 << 0,
+	SIDE_CONFIRMED = 1 << 1,
+	SIDE_CREDIT = 1 << 2, /* what goes to the side is limited by the credit of its leg */
+};
+
 struct path_side {
 	struct ip_addr ip;
 	uint16_t port;
-	uint16_t local;
-	_Atomic uint32_t nexthop; /* kept look-up of ip; stands while route_gen does */
-};
-
-enum path_flag {
-	PATH_A_BOUND = 1 << 0, /* shift left by RS_SIDE_B for side B, the same below */
-	PATH_B_BOUND = 1 << 1,
-	PATH_A_CONFIRMED = 1 << 2,
-	PATH_B_CONFIRMED = 1 << 3,
-	PATH_A_CREDIT = 1 << 4, /* what goes to the side is limited by the credit of its leg */
-	PATH_B_CREDIT = 1 << 5,
+	uint16_t local : 10;	/* own endpoint, of RS_LOCALS_MAX */
+	uint16_t flags : 6;	/* enum path_side_flag */
+	_Atomic uint32_t count; /* what the side has sent: path_count.h; workers write it */
 };
 
 struct path_record {
 	uint64_t id;
 	struct path_side side[2];
-	_Atomic uint32_t route_gen; /* fib_generation() of both next hops; workers refresh them */
-	uint32_t number : 24; /* stable through updates: index of counters; set by the table */
-	uint32_t flags : 8;
+	/* Kept look-ups of both addresses: bits 0-19 and 20-39 next hops, 40-63 path_route_mark() of
+	 * the table they were looked up in. Workers refresh it.
+	 */
+	_Atomic uint64_t route;
 } __rte_aligned(64);
+
+enum { PATH_NEXTHOP_BITS = 20, PATH_NEXTHOP_MASK = (1 << PATH_NEXTHOP_BITS) - 1 };
+
+/* Of a routing table's generation, 24 bits and never 0. A path would have to be silent for a multiple
+ * of 16.8 M changes of the routes to take an old one for a new one.
+ */
+static inline uint32_t path_route_mark(uint32_t generation)
+{
+	return generation % 0xffffff + 1;
+}
 
 struct relay_table_config {
 	uint32_t paths_max;
 	uint64_t secret[4];	   /* random */
 	struct rte_rcu_qsbr *qsbr; /* NULL: no readers while the writer works (tests) */
+	/* A record that no reader holds any more, before it is used again; may be NULL. Writer. */
+	void (*released)(void *ctx, const struct path_record *rec, uint32_t number);
+	void *ctx;
 };
 
 enum relay_isa { RELAY_SCALAR, RELAY_AVX2, RELAY_AVX512, RELAY_ISAS };
@@ -70,8 +82,8 @@ void relay_table_destroy(struct relay_table *t);
 
 /* Path IDs have their top bit 0, here and below.
  *
- * Enter rec under rec->id, or replace the record that is there; rec is copied, its number ignored.
- * 0 and the number, -EINVAL: no Path ID, or -ENOSPC: paths_max reached, no room near the two buckets, or every spare
+ * Enter rec under rec->id, or replace the record that is there; rec is copied.
+ * 0 and the path's number, below paths_max and the same through updates, -EINVAL: no Path ID, or -ENOSPC: paths_max reached, no room near the two buckets, or every spare
  * record still waits for its grace period. Single writer. About 0.3 us.
  */
 int relay_table_set(struct relay_table *t, const struct path_record *rec, uint32_t *number);
@@ -83,11 +95,21 @@ uint32_t relay_table_count(const struct relay_table *t);
 /* One record or NULL. The writer, or a reader between two quiescent reports. */
 const struct path_record *relay_table_find(const struct relay_table *t, uint64_t id);
 
+/* The number of a path whose record is at hand. A line of its own: for what is rare. */
+uint32_t relay_table_number(const struct relay_table *t, const struct path_record *rec);
+
+/* A bulk look-up in two steps, for those who learn the Path IDs one by one: ask for the line of each
+ * as soon as it is known, then look all up. A place is good until the table is destroyed.
+ */
+uint32_t relay_table_place(const struct relay_table *t, uint64_t id);
+typedef void (*relay_lookup_fn)(const struct relay_table *t, const uint64_t *id,
+				const uint32_t *place, uint16_t n, const struct path_record **out);
+void relay_table_lookup_placed(const struct relay_table *t, const uint64_t *id,
+			       const uint32_t *place, uint16_t n, const struct path_record **out);
+
 /* n <= RELAY_BULK_MAX records at once, NULL where there is none; they stay whole until the
  * reader's next quiescent report. Cannot fail. One cache line per key; the records are not touched.
  */
-typedef void (*relay_lookup_fn)(const struct relay_table *t, const uint64_t *id, uint16_t n,
-				const struct path_record **out);
 void relay_table_lookup_bulk(const struct relay_table *t, const uint64_t *id, uint16_t n,
 			     const struct path_record **out);
 

@@ -3,6 +3,7 @@
 
 #include "appliance/aead.h"
 #include "appliance/batch_fifo.h"
+#include "appliance/path_count.h"
 #include "appliance/rs_worker.h"
 #include "appliance/table_mem.h"
 #include "common/csum.h"
@@ -16,8 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-_Static_assert(sizeof(struct path_ctl) == 32, "two paths' notes to a cache line");
-_Static_assert(sizeof(struct path_count) == 32, "two paths' counters to a cache line");
+_Static_assert(sizeof(struct path_ctl) == 64, "a path's notes are one cache line");
 
 enum { EVENT_RING = 1024 };
 
@@ -60,9 +60,6 @@ static int worker_create(struct rs_dp *dp, const struct rs_dp_config *cfg, uint1
 
 	w->dp = dp;
 	w->id = id;
-	w->path_count = table_mem_alloc((size_t)dp->paths_max * sizeof(*w->path_count));
-	if (w->path_count == NULL)
-		return -ENOMEM;
 	for (int c = 0; c < RS_CLASSES; c++) {
 		w->events[c] = event_ring_create(cfg->event_ring ? cfg->event_ring : EVENT_RING);
 		if (w->events[c] == NULL)
@@ -111,7 +108,12 @@ static void gone_reclaim(struct rs_dp *dp)
 static int tables_create(struct rs_dp *dp, const struct rs_dp_config *cfg)
 {
 	uint64_t secret[2];
-	struct relay_table_config paths = {.paths_max = cfg->paths_max, .qsbr = cfg->qsbr};
+	struct relay_table_config paths = {
+		.paths_max = cfg->paths_max,
+		.qsbr = cfg->qsbr,
+		.released = path_count_released,
+		.ctx = dp,
+	};
 	struct leg_table_config legs = {
 		.legs_max = cfg->legs_max,
 		.keys_max = cfg->keys_max ? cfg->keys_max : 2 * cfg->legs_max,
@@ -210,7 +212,6 @@ static void events_drain(struct rs_dp *dp)
 
 static void worker_destroy(struct rs_dp *dp, struct rs_worker *w)
 {
-	table_mem_free(w->path_count, (size_t)dp->paths_max * sizeof(*w->path_count));
 	for (int c = 0; c < RS_CLASSES; c++)
 		free(w->events[c]);
 	for (int i = 0; i < RS_PARTS; i++)

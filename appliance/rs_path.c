@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The path half of rs_dp.h. */
+#include "appliance/path_count.h"
 #include "appliance/rs_worker.h"
 #include "common/wire.h"
 
@@ -33,18 +34,9 @@ static void side_fill(const struct rs_dp *dp, const struct rs_dp_path *p, unsign
 		return;
 	rec->side[side].ip = s->peer.ip;
 	rec->side[side].port = s->peer.port;
-	rec->side[side].local = s->local;
-	rec->flags |= PATH_A_BOUND << side;
-	if (s->state == RS_SIDE_CONFIRMED)
-		rec->flags |= PATH_A_CONFIRMED << side;
-	if (leg_is_limited(dp, leg))
-		rec->flags |= PATH_A_CREDIT << side;
-}
-
-static void counters_clear(struct rs_dp *dp, uint32_t number)
-{
-	for (uint16_t i = 0; i < dp->n_workers; i++)
-		memset(&dp->workers[i].path_count[number], 0, sizeof(struct path_count));
+	rec->side[side].local = s->local & (RS_LOCALS_MAX - 1);
+	rec->side[side].flags = SIDE_BOUND | (s->state == RS_SIDE_CONFIRMED ? SIDE_CONFIRMED : 0) |
+				(leg_is_limited(dp, leg) ? SIDE_CREDIT : 0);
 }
 
 int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
@@ -66,7 +58,7 @@ int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
 	is_new = old == NULL;
 	/* The notes are written before the record that needs them is seen. */
 	if (!is_new) {
-		live = &dp->path_ctl[old->number];
+		live = &dp->path_ctl[relay_table_number(dp->paths, old)];
 		memcpy(live->leg, ctl.leg, sizeof(live->leg));
 		atomic_store_explicit(&live->handshakes, p->handshakes, memory_order_release);
 	}
@@ -80,7 +72,6 @@ int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
 		for (int s = 0; s < RS_SIDES; s++)
 			atomic_store_explicit(&live->strays[s], RS_STRAYS_PER_CHALLENGE,
 					      memory_order_relaxed);
-		counters_clear(dp, number);
 	}
 	return 0;
 }
@@ -97,15 +88,12 @@ int rs_dp_path_stats(const struct rs_dp *dp, uint64_t id, struct rs_dp_path_stat
 
 	if (rec == NULL)
 		return -ENOENT;
+	/* What older records of the path have counted is in the sums after this. */
+	relay_table_reclaim(dp->paths);
 	*out = (struct rs_dp_path_stats){.handshakes_left = 0};
-	ctl = &dp->path_ctl[rec->number];
+	ctl = &dp->path_ctl[relay_table_number(dp->paths, rec)];
 	for (int s = 0; s < RS_SIDES; s++) {
-		for (uint16_t i = 0; i < dp->n_workers; i++) {
-			const struct path_count *c = &dp->workers[i].path_count[rec->number];
-
-			out->packets[s] += c->packets[s];
-			out->bytes[s] += c->bytes[s];
-		}
+		path_count_read(dp, rec, (unsigned int)s, &out->packets[s], &out->bytes[s]);
 		out->strays_left[s] =
 			(uint8_t)atomic_load_explicit(&ctl->strays[s], memory_order_relaxed);
 	}
@@ -122,8 +110,8 @@ int rs_dp_path_challenged(struct rs_dp *dp, uint64_t id, unsigned int side)
 		return -ENOENT;
 	if (side >= RS_SIDES)
 		return -EINVAL;
-	atomic_store_explicit(&dp->path_ctl[rec->number].strays[side], RS_STRAYS_PER_CHALLENGE,
-			      memory_order_relaxed);
+	atomic_store_explicit(&dp->path_ctl[relay_table_number(dp->paths, rec)].strays[side],
+			      RS_STRAYS_PER_CHALLENGE, memory_order_relaxed);
 	return 0;
 }
 

@@ -43,16 +43,11 @@ struct path_ctl {
 	_Atomic uint32_t event_ms[RS_SIDES]; /* of the last stranger event, low bits of now */
 	_Atomic uint16_t strays[RS_SIDES];   /* left to forward, by sending side */
 	_Atomic uint16_t handshakes;
-	uint16_t pad;
 	uint32_t leg[RS_SIDES]; /* slot + 1 whose credit counts towards the side */
-	uint32_t pad2[2];
-};
-
-/* Per worker and path: single writer, readers tolerate torn sums. */
-struct path_count {
-	uint64_t packets[RS_SIDES];
-	uint64_t bytes[RS_SIDES];
-};
+	/* Sums by sending side: path_count.h. */
+	_Atomic uint64_t packets[RS_SIDES];
+	_Atomic uint64_t bytes[RS_SIDES];
+} __rte_aligned(64);
 
 /* Rings from one worker to control, most important first. */
 enum rs_event_class { RS_CLASS_SEALED, RS_CLASS_HINT, RS_CLASS_STRANGER, RS_CLASSES };
@@ -72,7 +67,6 @@ struct rs_part {
 struct rs_worker {
 	struct rs_dp *dp;
 	uint16_t id;
-	struct path_count *path_count; /* by path number */
 	struct rte_ring *events[RS_CLASSES];
 	uint64_t events_lost; /* events without a packet, ring full */
 	bool event_put;	      /* since the worker last woke control; see rs_worker_turn() */

@@ -30,6 +30,7 @@ struct rs_worker;   /* the RS's own state per worker: keys, NAT, pieces; made be
 
 struct port_burst {
 	uint16_t n;
+	uint64_t bytes;
 	struct rte_mbuf *pkt[3 * LANE_MAX]; /* the hops, the tx lane and the frame lane */
 };
 

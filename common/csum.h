@@ -18,14 +18,14 @@
 #include <stdint.h>
 #include <string.h>
 
-/* 16 bits of one's complement sum, not inverted. */
+/* 16 bits of one's complement sum, not inverted; 0 only for 0. A number plus itself with its halves
+ * exchanged has the sum of the halves in the upper one, and the carry of the lower one with it.
+ */
 static inline uint16_t csum_fold(uint64_t sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)sum;
+	uint32_t w = (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
+
+	return (uint16_t)((w + (w << 16 | w >> 16)) >> 16);
 }
 
 static inline uint64_t csum_ip(const struct ip_addr *a)
@@ -100,14 +100,13 @@ static inline uint64_t csum_bytes(const void *p, size_t len, uint64_t sum)
 	return sum;
 }
 
-/* The checksum field after parts that summed to old now sum to new_sum. */
+/* The checksum field after parts that summed to old now sum to new_sum, each of less than 2^24 words. */
 static inline uint16_t csum_replace(uint16_t check, uint64_t old, uint64_t new_sum)
 {
-	uint64_t sum = (uint16_t)~check;
+	/* A multiple of 0xffff is nothing to the sum, and keeps the difference above 0. */
+	const uint64_t none = 0xffffULL << 40;
 
-	sum += (uint16_t)~csum_fold(old);
-	sum += csum_fold(new_sum);
-	return (uint16_t)~csum_fold(sum);
+	return (uint16_t)~csum_fold((uint16_t)~check + new_sum + (none - old));
 }
 
 /* Pseudo header of UDP, TCP and ICMPv6; the same sum for IPv4 and IPv6. */

@@ -40,7 +40,7 @@ static void *keep(void *state, bool *failed)
 
 static int fill(struct lookup *l)
 {
-	struct path_record rec = {.flags = PATH_A_BOUND | PATH_B_BOUND};
+	struct path_record rec = {.side[0].flags = SIDE_BOUND};
 	struct rng rng;
 
 	rng_init_seeded(&rng, 1);
@@ -144,7 +144,7 @@ static void run_record(void *state, uint64_t n)
 		for (int i = 0; i < BULK; i++)
 			rte_prefetch0(out[i]);
 		for (int i = 0; i < BULK; i++)
-			sum += out[i]->flags;
+			sum += out[i]->side[0].flags;
 	}
 	bench_use(sum);
 }
@@ -213,7 +213,7 @@ static void run_line(void *state, uint64_t n)
 static void run_update(void *state, uint64_t n)
 {
 	struct lookup *l = state;
-	struct path_record rec = {.flags = PATH_A_BOUND};
+	struct path_record rec = {.side[0].flags = SIDE_BOUND};
 	uint32_t number;
 
 	for (uint64_t i = 0; i < n; i++) {

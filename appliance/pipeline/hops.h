@@ -22,6 +22,7 @@ struct hops {
 	struct rte_mbuf *m[LANE_MAX];
 	uint8_t *ntm[LANE_MAX]; /* NTM header; the UDP header is in front of it */
 	uint64_t id[LANE_MAX];
+	uint32_t place[LANE_MAX];  /* in the relay table; its line is on its way */
 	uint16_t len[LANE_MAX];	   /* bytes of the NTM packet */
 	uint16_t ip_len[LANE_MAX]; /* bytes of the IP header with all that follows up to UDP */
 	/* relay */
@@ -74,6 +75,7 @@ static inline void hop_keep(struct hops *h, uint16_t k, uint16_t i)
 	h->m[k] = h->m[i];
 	h->ntm[k] = h->ntm[i];
 	h->id[k] = h->id[i];
+	h->place[k] = h->place[i];
 	h->len[k] = h->len[i];
 	h->ip_len[k] = h->ip_len[i];
 	h->rec[k] = h->rec[i];

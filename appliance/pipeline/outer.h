@@ -37,18 +37,19 @@ static inline unsigned int outer_len(const struct ip_addr *dst)
 static inline void outer_write4(uint8_t *payload, uint16_t payload_len, const struct outer *o)
 {
 	uint8_t *h = payload - IP4_HDR_LEN;
-	uint32_t w[5] = {
-		__builtin_bswap32(0x45u << 24 | (uint32_t)o->tos << 16 |
-				  (uint16_t)(IP4_HDR_LEN + payload_len)),
-		__builtin_bswap32(o->may_cut ? (uint32_t)o->id << 16 : (uint32_t)IP4_DF),
-		__builtin_bswap32((uint32_t)o->ttl << 24 | (uint32_t)o->proto << 16),
-		ip_v4(o->src),
-		ip_v4(o->dst),
-	};
+	uint32_t src = ip_v4(o->src), dst = ip_v4(o->dst);
+	uint64_t first = __builtin_bswap64(0x45ULL << 56 | (uint64_t)o->tos << 48 |
+					   (uint64_t)(uint16_t)(IP4_HDR_LEN + payload_len) << 32 |
+					   (o->may_cut ? (uint64_t)o->id << 16 : (uint64_t)IP4_DF));
+	uint32_t ttl = __builtin_bswap32((uint32_t)o->ttl << 24 | (uint32_t)o->proto << 16);
+	uint64_t sum = (first & UINT32_MAX) + (first >> 32) + ttl + src + dst;
 
-	/* Summed before it is written: a load of bytes just stored one by one would have to wait. */
-	w[2] |= (uint32_t)(uint16_t)~csum_fold((uint64_t)w[0] + w[1] + w[2] + w[3] + w[4]) << 16;
-	memcpy(h, w, sizeof(w));
+	/* Summed in registers: a load of what was just stored in pieces would have to wait. */
+	ttl |= (uint32_t)(uint16_t)~csum_fold(sum) << 16;
+	memcpy(h, &first, sizeof(first));
+	memcpy(h + 8, &ttl, sizeof(ttl));
+	memcpy(h + 12, &src, sizeof(src));
+	memcpy(h + 16, &dst, sizeof(dst));
 }
 
 static inline void outer_write6(uint8_t *payload, uint16_t payload_len, const struct outer *o)

@@ -3,6 +3,7 @@
 
 #include "appliance/iface.h"
 #include "appliance/pipeline/outer.h"
+#include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
 
@@ -300,6 +301,7 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 	h->m[h->n] = m;
 	h->ntm[h->n] = ntm;
 	h->id[h->n] = id;
+	h->place[h->n] = relay_table_place(w->rs->dp->paths, id);
 	h->len[h->n] = (uint16_t)(udp - UDP_HDR_LEN);
 	h->ip_len[h->n] = ip_len;
 	h->n++;

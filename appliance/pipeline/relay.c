@@ -141,6 +141,7 @@ static void to_hops(struct worker *w, struct rte_mbuf *m, const struct pkt_meta 
 	h->m[h->n] = m;
 	h->ntm[h->n] = pkt_data(m);
 	h->id[h->n] = id;
+	h->place[h->n] = relay_table_place(w->rs->dp->paths, id);
 	h->len[h->n] = meta->data_len;
 	h->ip_len[h->n] = (uint16_t)(meta->l4 - meta->l3);
 	h->n++;
@@ -187,10 +188,9 @@ static void sort(struct worker *w, struct burst *b)
 
 static void find_paths(struct worker *w, struct hops *h)
 {
-	const struct path_count *count = w->rs->path_count;
 	uint16_t kept = 0;
 
-	relay_table_lookup_bulk(w->rs->dp->paths, h->id, h->n, h->rec);
+	relay_table_lookup_placed(w->rs->dp->paths, h->id, h->place, h->n, h->rec);
 	for (uint16_t i = 0; i < h->n; i++)
 		rte_prefetch0(h->rec[i]); /* NULL is harmless */
 	for (uint16_t i = 0; i < h->n; i++) {
@@ -198,7 +198,6 @@ static void find_paths(struct worker *w, struct hops *h)
 			burst_drop(&w->stats, h->m[i], DROP_NO_PATH);
 			continue;
 		}
-		rte_prefetch0(&count[h->rec[i]->number]);
 		hop_keep(h, kept++, i);
 	}
 	h->n = kept;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/iface.h"
+#include "appliance/path_count.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
@@ -22,6 +23,13 @@ struct pass {
 	uint8_t *ntm, *ip;
 	unsigned int from, to; /* RS_SIDE_ */
 };
+
+static struct path_ctl *ctl_of(const struct worker *w, const struct path_record *rec)
+{
+	const struct rs_dp *dp = w->rs->dp;
+
+	return &dp->path_ctl[relay_table_number(dp->paths, rec)];
+}
 
 static bool side_is(const struct path_side *s, const struct endpoint *e)
 {
@@ -89,7 +97,7 @@ static void tell_stranger(struct worker *w, const struct pass *p, const struct e
  */
 static enum drop_reason stranger(struct worker *w, const struct pass *p)
 {
-	struct path_ctl *ctl = &w->rs->dp->path_ctl[p->rec->number];
+	struct path_ctl *ctl = ctl_of(w, p->rec);
 	struct endpoint src, dst;
 
 	hop_endpoints(p->h, p->i, &src, &dst);
@@ -111,14 +119,13 @@ static enum drop_reason unconfirmed(struct worker *w, const struct pass *p)
 
 	if (wire_type_is_sealed(type))
 		return DROP_LEG_UNCONFIRMED;
-	return take_one(&w->rs->dp->path_ctl[p->rec->number].handshakes) ? DROP_MAX
-									 : DROP_LEG_UNCONFIRMED;
+	return take_one(&ctl_of(w, p->rec)->handshakes) ? DROP_MAX : DROP_LEG_UNCONFIRMED;
 }
 
 static enum drop_reason credit(struct worker *w, const struct pass *p)
 {
 	struct rs_dp *dp = w->rs->dp;
-	uint32_t leg = dp->path_ctl[p->rec->number].leg[p->to];
+	uint32_t leg = ctl_of(w, p->rec)->leg[p->to];
 
 	if (leg == 0 || leg_credit_take(&dp->legs->credit[leg - 1], hop_size(p->h, p->i), w->now))
 		return DROP_MAX;
@@ -128,45 +135,60 @@ static enum drop_reason credit(struct worker *w, const struct pass *p)
 /* May it pass? DROP_MAX: yes. */
 static enum drop_reason admit(struct worker *w, const struct pass *p)
 {
-	const struct path_record *rec = p->rec;
-	const uint32_t bound = PATH_A_BOUND | PATH_B_BOUND;
-	const uint32_t confirmed = PATH_A_CONFIRMED | PATH_B_CONFIRMED;
+	const struct path_side *from = &p->rec->side[p->from], *to = &p->rec->side[p->to];
+	const unsigned int both = from->flags & to->flags;
 	enum drop_reason why;
 
-	if (unlikely((rec->flags & bound) != bound))
+	if ((both & SIDE_BOUND) == 0)
 		return DROP_PATH_UNBOUND;
-	if (unlikely(!side_is_source(&rec->side[p->from], p))) {
+	if (!side_is_source(from, p)) {
 		why = stranger(w, p);
 		if (why != DROP_MAX)
 			return why;
 	}
-	if (unlikely((rec->flags & confirmed) != confirmed)) {
+	if ((both & SIDE_CONFIRMED) == 0) {
 		why = unconfirmed(w, p);
 		if (why != DROP_MAX)
 			return why;
 	}
-	if (unlikely(rec->flags & PATH_A_CREDIT << p->to))
-		return credit(w, p);
-	return DROP_MAX;
+	return to->flags & SIDE_CREDIT ? credit(w, p) : DROP_MAX;
 }
 
-/* The next hop kept in the record, looked up again by whoever first meets a new routing table. Both
- * sides are renewed before the generation that says so; workers that do it at the same time write
- * what is valid for both of them until their next quiescent state.
+/* From the recorded source, both sides bound and confirmed, none on credit: nothing to ask. */
+static __rte_always_inline bool is_plain(const struct pass *p)
+{
+	const struct path_side *from = &p->rec->side[p->from], *to = &p->rec->side[p->to];
+	const unsigned int both = SIDE_BOUND | SIDE_CONFIRMED;
+
+	return (from->flags & to->flags & both) == both && (to->flags & SIDE_CREDIT) == 0 &&
+	       side_is_source(from, p);
+}
+
+static __attribute__((noinline)) uint64_t route_renew(const struct worker *w,
+						      struct path_record *rec, uint32_t mark)
+{
+	uint64_t a = route_lookup(w, &rec->side[RS_SIDE_A].ip);
+	uint64_t b = route_lookup(w, &rec->side[RS_SIDE_B].ip);
+	uint64_t route = (uint64_t)mark << (2 * PATH_NEXTHOP_BITS) | b << PATH_NEXTHOP_BITS | a;
+
+	atomic_store_explicit(&rec->route, route, memory_order_relaxed);
+	return route;
+}
+
+/* The next hop kept in the record, looked up again by whoever first meets a new routing table.
+ * Workers that do it at the same time write what is valid for both of them until their next quiescent
+ * state.
  */
-static uint32_t nexthop_of(const struct worker *w, const struct pass *p)
+static __rte_always_inline uint32_t nexthop_of(const struct worker *w, const struct pass *p,
+					       uint32_t mark)
 {
 	struct path_record *rec = (struct path_record *)(uintptr_t)p->rec;
-	uint32_t gen = fib_generation(w->fib);
+	uint64_t route = atomic_load_explicit(&rec->route, memory_order_relaxed);
 
-	if (unlikely(atomic_load_explicit(&rec->route_gen, memory_order_acquire) != gen)) {
-		for (unsigned int s = 0; s < RS_SIDES; s++)
-			atomic_store_explicit(&rec->side[s].nexthop,
-					      route_lookup(w, &rec->side[s].ip),
-					      memory_order_relaxed);
-		atomic_store_explicit(&rec->route_gen, gen, memory_order_release);
-	}
-	return atomic_load_explicit(&rec->side[p->to].nexthop, memory_order_relaxed);
+	if (unlikely(route >> (2 * PATH_NEXTHOP_BITS) != mark))
+		route = route_renew(w, rec, mark);
+	return (uint32_t)(route >> (p->to == RS_SIDE_B ? PATH_NEXTHOP_BITS : 0)) &
+	       PATH_NEXTHOP_MASK;
 }
 
 static void tell_too_big(struct worker *w, const struct pass *p, uint16_t mtu)
@@ -193,27 +215,27 @@ static uint32_t flow_label(const struct pass *p)
 }
 
 /* Sum of the addresses and ports of the headers as they came: they lie side by side. */
-static __rte_always_inline uint64_t sum_received(const struct pass *p)
+static __rte_always_inline uint64_t sum_received(const struct pass *p, bool from_v6)
 {
-	const uint8_t *udp = p->ntm - UDP_HDR_LEN;
-	const uint8_t *addr = p->ip[0] >> 4 == 6 ? p->ip + 8 : p->ip + 12;
-	uint64_t sum = 0;
+	const uint8_t *addr = p->ip + (from_v6 ? 8 : 12);
+	uint64_t sum;
 	uint32_t w;
 
-	for (unsigned int n = p->ip[0] >> 4 == 6 ? 8 : 2; n > 0; n--, addr += 4) {
-		memcpy(&w, addr, 4);
+	memcpy(&w, p->ntm - UDP_HDR_LEN, 4);
+	sum = w;
+	for (unsigned int i = 0; i < (from_v6 ? 32 : 8); i += 4) {
+		memcpy(&w, addr + i, 4);
 		sum += w;
 	}
-	memcpy(&w, udp, 4);
-	return sum + w;
+	return sum;
 }
 
 /* The checksum covers addresses and ports of both legs' outer headers (RFC 1624). */
 static __rte_always_inline void rewrite_udp(const struct pass *p, const struct path_side *to,
-					    const struct rs_local *own)
+					    const struct rs_local *own, bool from_v6)
 {
 	uint8_t *udp = p->ntm - UDP_HDR_LEN;
-	uint64_t old = sum_received(p);
+	uint64_t old = sum_received(p, from_v6);
 	uint16_t check;
 
 	memcpy(&check, udp + 6, 2);
@@ -226,12 +248,15 @@ static __rte_always_inline void rewrite_udp(const struct pass *p, const struct p
 	memcpy(udp + 6, &check, 2);
 }
 
-static __rte_always_inline enum drop_reason rewrite(struct worker *w, const struct pass *p)
+/* Outer headers for the other side. Called with constants for the families, so that each pair has its
+ * own code.
+ */
+static __rte_always_inline enum drop_reason rewrite(struct worker *w, const struct pass *p,
+						    uint32_t mark, bool from_v6, bool to_v6)
 {
 	const struct path_side *to = &p->rec->side[p->to];
 	const struct rs_local *own = &w->rs->dp->locals[to->local];
-	bool from_v6 = p->ip[0] >> 4 == 6;
-	unsigned int hdr = outer_len(&to->ip);
+	const unsigned int hdr = to_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
 	uint16_t udp_len = (uint16_t)(UDP_HDR_LEN + p->h->len[p->i]), mtu;
 	struct outer o = {
 		.src = &own->ep.ip,
@@ -239,16 +264,16 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 		.tos = from_v6 ? (uint8_t)(load_be16(p->ip) >> 4) : p->ip[1],
 		.ttl = from_v6 ? p->ip[7] : p->ip[8],
 		.proto = IPPROTO_UDP,
-		.flow = hdr == IP6_HDR_LEN ? flow_label(p) : 0,
+		.flow = to_v6 ? flow_label(p) : 0,
 	};
 	uint32_t nexthop;
 
 	if (unlikely(o.ttl <= 1))
 		return DROP_IP_TTL;
 	o.ttl--;
-	if (unlikely(hdr == IP6_HDR_LEN && (p->ntm[-2] | p->ntm[-1]) == 0))
+	if (to_v6 && unlikely((p->ntm[-2] | p->ntm[-1]) == 0))
 		return DROP_UDP_NO_CHECKSUM;
-	nexthop = nexthop_of(w, p);
+	nexthop = nexthop_of(w, p, mark);
 	if (unlikely(nexthop == NEXTHOP_NONE))
 		return DROP_NO_ROUTE;
 	mtu = w->ifaces[w->nexthops[nexthop].iface].mtu;
@@ -256,36 +281,51 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 		tell_too_big(w, p, mtu);
 		return DROP_MTU;
 	}
-	rewrite_udp(p, to, own);
-	outer_write(p->ntm - UDP_HDR_LEN, udp_len, &o);
+	path_count_add(w->rs, p->rec, p->from, hop_size(p->h, p->i));
+	rewrite_udp(p, to, own, from_v6);
+	if (to_v6)
+		outer_write6(p->ntm - UDP_HDR_LEN, udp_len, &o);
+	else
+		outer_write4(p->ntm - UDP_HDR_LEN, udp_len, &o);
 	/* 20 bytes more or less in front; the headroom has them. */
 	p->h->ip_len[p->i] = (uint16_t)hdr;
 	p->h->nexthop[p->i] = nexthop;
 	return DROP_MAX;
 }
 
-static __rte_always_inline enum drop_reason switch_one(struct worker *w, const struct pass *p)
+static enum drop_reason rewrite_other(struct worker *w, const struct pass *p, uint32_t mark,
+				      bool from_v6, bool to_v6)
 {
-	struct path_count *c = &w->rs->path_count[p->rec->number];
-	uint16_t size = hop_size(p->h, p->i);
-	enum drop_reason why = admit(w, p);
+	if (from_v6)
+		return to_v6 ? rewrite(w, p, mark, true, true) : rewrite(w, p, mark, true, false);
+	return rewrite(w, p, mark, false, true);
+}
 
-	if (likely(why == DROP_MAX))
-		why = rewrite(w, p);
-	if (unlikely(why != DROP_MAX))
-		return why;
-	c->packets[p->from]++;
-	c->bytes[p->from] += size;
-	return DROP_MAX;
+static __rte_always_inline enum drop_reason switch_one(struct worker *w, const struct pass *p,
+						       uint32_t mark)
+{
+	bool from_v6 = p->ip[0] >> 4 == 6, to_v6;
+
+	if (unlikely(!is_plain(p))) {
+		enum drop_reason why = admit(w, p);
+
+		if (why != DROP_MAX)
+			return why;
+	}
+	to_v6 = !ip_is_v4(&p->rec->side[p->to].ip);
+	if (likely(!from_v6 && !to_v6))
+		return rewrite(w, p, mark, false, false);
+	return rewrite_other(w, p, mark, from_v6, to_v6);
 }
 
 void switch_stage(struct worker *w)
 {
+	const uint32_t mark = path_route_mark(fib_generation(w->fib));
 	struct hops *h = &w->hops;
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < h->n; i++) {
-		const uint8_t from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
+		const unsigned int from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
 		const struct pass p = {
 			.h = h,
 			.i = i,
@@ -295,7 +335,7 @@ void switch_stage(struct worker *w)
 			.from = from,
 			.to = RS_SIDE_A + RS_SIDE_B - from,
 		};
-		enum drop_reason why = switch_one(w, &p);
+		enum drop_reason why = switch_one(w, &p, mark);
 
 		if (unlikely(why != DROP_MAX)) {
 			burst_drop(&w->stats, h->m[i], why);

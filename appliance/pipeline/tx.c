@@ -17,7 +17,8 @@ static uint16_t place_of(const struct worker *w, uint16_t port)
 	return i;
 }
 
-static void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m)
+static __rte_always_inline void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m,
+					uint32_t len)
 {
 	uint16_t at = place_of(w, f->port);
 
@@ -25,6 +26,7 @@ static void collect(struct worker *w, const struct iface *f, struct rte_mbuf *m)
 		burst_drop(&w->stats, m, DROP_TX_DOWN);
 		return;
 	}
+	w->out[at].bytes += len;
 	w->out[at].pkt[w->out[at].n++] = m; /* cannot overflow: both lanes fit */
 }
 
@@ -97,38 +99,66 @@ static void send_ip(struct worker *w, struct rte_mbuf *m)
 		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
 	link_write(rte_pktmbuf_mtod(m, uint8_t *), f, word);
 	rte_pktmbuf_prepend(m, link_len(f));
-	collect(w, f, m);
+	collect(w, f, m, rte_pktmbuf_pkt_len(m));
+}
+
+/* Where hops of one next hop go; of the last one kept, for most share few. */
+struct way_out {
+	uint32_t nexthop; /* NEXTHOP_NONE: nothing kept */
+	uint64_t mac;	  /* low 48 bits */
+	const struct iface *f;
+	struct port_burst *out;
+	uint16_t link_len;
+};
+
+/* False: not resolved, or no port. */
+static bool way_find(struct worker *w, uint32_t nexthop, struct way_out *way)
+{
+	struct nexthop *nh = &w->nexthops[nexthop];
+	uint64_t word = atomic_load_explicit(&nh->word, memory_order_acquire);
+	const struct iface *f = &w->ifaces[nh->iface];
+	uint16_t at = place_of(w, f->port);
+
+	way->nexthop = NEXTHOP_NONE;
+	if (nexthop_state(word) != NEXTHOP_READY || at == w->n_ports)
+		return false;
+	/* The line is shared: written once a minute, read for every packet. */
+	if (atomic_load_explicit(&nh->used, memory_order_relaxed) == 0)
+		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
+	way->nexthop = nexthop;
+	way->mac = word;
+	way->f = f;
+	way->out = &w->out[at];
+	way->link_len = link_len(f);
+	return true;
 }
 
 /* A hop whose next hop is resolved is sent as it is; its mbuf is written to only where the outer
  * headers changed in size. All else goes the way of the tx lane, which names what is wrong.
  */
-static __rte_always_inline void send_hop(struct worker *w, const struct hops *h, uint16_t i)
+static __rte_always_inline void send_hop(struct worker *w, const struct hops *h, uint16_t i,
+					 struct way_out *way)
 {
-	struct nexthop *nh = &w->nexthops[h->nexthop[i]];
-	uint64_t word = atomic_load_explicit(&nh->word, memory_order_acquire);
-	const struct iface *f = &w->ifaces[nh->iface];
 	uint8_t *ip = hop_ip(h, i);
 	struct rte_mbuf *m = h->m[i];
-	uint16_t off, len;
+	uint16_t room = (uint16_t)(ip - (uint8_t *)m->buf_addr), off, len;
 
-	if (unlikely(nexthop_state(word) != NEXTHOP_READY ||
-		     ip - (uint8_t *)m->buf_addr < LINK_MAX)) {
+	if (unlikely((h->nexthop[i] != way->nexthop && !way_find(w, h->nexthop[i], way)) ||
+		     room < LINK_MAX)) {
 		send_ip(w, hop_leave(h, i));
 		return;
 	}
-	if (unlikely(atomic_load_explicit(&nh->used, memory_order_relaxed) == 0))
-		atomic_store_explicit(&nh->used, 1, memory_order_relaxed);
-	link_write(ip, f, word);
-	off = (uint16_t)(ip - link_len(f) - (uint8_t *)m->buf_addr);
-	len = (uint16_t)(link_len(f) + hop_size(h, i));
-	if (m->data_off != off)
+	link_write(ip, way->f, way->mac);
+	off = (uint16_t)(room - way->link_len);
+	len = (uint16_t)(way->link_len + hop_size(h, i));
+	if (unlikely(m->data_off != off))
 		m->data_off = off;
-	if (rte_pktmbuf_data_len(m) != len) {
+	if (unlikely(rte_pktmbuf_data_len(m) != len)) {
 		m->data_len = len;
 		m->pkt_len = len;
 	}
-	collect(w, f, m);
+	way->out->bytes += len;
+	way->out->pkt[way->out->n++] = m;
 }
 
 /* A whole frame from the TAP; it only needs its tag. */
@@ -148,35 +178,32 @@ static void send_frame(struct worker *w, struct rte_mbuf *m)
 		memmove(at, at + sizeof(tag), 2 * RTE_ETHER_ADDR_LEN);
 		memcpy(at + 2 * RTE_ETHER_ADDR_LEN, tag, sizeof(tag));
 	}
-	collect(w, f, m);
+	collect(w, f, m, rte_pktmbuf_pkt_len(m));
 }
 
 /* One try: what the queue does not take is dropped, nobody spins. */
 static void flush_port(struct worker *w, uint16_t port, struct port_burst *out)
 {
-	uint64_t bytes = 0;
-	uint16_t sent;
+	uint16_t sent = rte_eth_tx_burst(port, w->id, out->pkt, out->n);
 
-	/* What was sent is the port's: it is measured before. */
-	for (uint16_t i = 0; i < out->n; i++)
-		bytes += rte_pktmbuf_pkt_len(out->pkt[i]);
-	sent = rte_eth_tx_burst(port, w->id, out->pkt, out->n);
 	for (uint16_t i = sent; i < out->n; i++) {
-		bytes -= rte_pktmbuf_pkt_len(out->pkt[i]);
+		out->bytes -= rte_pktmbuf_pkt_len(out->pkt[i]);
 		burst_drop(&w->stats, out->pkt[i], DROP_TX_FULL);
 	}
 	w->stats.tx += sent;
-	w->stats.tx_bytes += bytes;
+	w->stats.tx_bytes += out->bytes;
+	out->bytes = 0;
 	out->n = 0;
 }
 
 void tx_stage(struct worker *w)
 {
 	struct burst *tx = &w->lanes.tx, *frame = &w->lanes.frame;
+	struct way_out way = {.nexthop = NEXTHOP_NONE};
 	struct hops *h = &w->hops;
 
 	for (uint16_t i = 0; i < h->n; i++)
-		send_hop(w, h, i);
+		send_hop(w, h, i, &way);
 	h->n = 0;
 	for (uint16_t i = 0; i < tx->n; i++)
 		rte_prefetch0(&w->nexthops[pkt_meta(tx->pkt[i])->nexthop]);

@@ -102,7 +102,7 @@ static void step(struct relay_table *t, struct twin *w, struct rng *r)
 		return;
 	}
 	assert_int_equal(ret, 0);
-	assert_int_equal(relay_table_find(t, id)->number, number);
+	assert_int_equal(relay_table_number(t, relay_table_find(t, id)), number);
 	assert_true(number < TWIN_MAX);
 	if (at < 0) {
 		at = (int)w->n++;

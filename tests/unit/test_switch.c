@@ -245,6 +245,50 @@ static void wrong_source(void **state)
 	fix_down(&f);
 }
 
+/* Counted to the packet, whichever worker it comes to, through full words and replaced records. */
+static void counts_are_exact(void **state)
+{
+	static const struct row r = {"", PATH_44, A4,	 OWN4,	    true, 0, 64,
+				     0,	 500,	  false, DOES_PASS, OWN4, B4};
+	struct rs_dp_path_stats st;
+	struct fix f;
+	uint8_t ntm[1400];
+	uint64_t bytes = 0;
+	uint64_t packets = 0;
+
+	fix_up(&f, NULL);
+	paths_make(&f);
+	for (int i = 0; i < 2000; i++) {
+		struct worker *w = f.w[rng_below(&f.rng, 8) == 0];
+		struct row one = r;
+		struct rte_mbuf *m;
+		struct fix_udp u = {.src = fix_ep(A4), .dst = fix_ep(OWN4), .ttl = 64};
+
+		one.len = (uint16_t)(64 + rng_below(&f.rng, 1300));
+		ntm_make(ntm, one.len, PATH_44, true, 0, 1);
+		fix_inject(w, fix_udp_frame(&f, &u, ntm, one.len));
+		fix_run(w);
+		m = fix_out(w);
+		assert_non_null(m);
+		rte_pktmbuf_free(m);
+		packets++;
+		bytes += one.len + 28u;
+		if (rng_below(&f.rng, 300) == 0)
+			path_make(&f, PATH_44, A4, 0, B4, 0, RS_SIDE_CONFIRMED);
+		assert_int_equal(rs_dp_path_stats(f.dp, PATH_44, &st), 0);
+		assert_int_equal(st.packets[RS_SIDE_A], packets);
+		assert_int_equal(st.bytes[RS_SIDE_A], bytes);
+		assert_int_equal(st.packets[RS_SIDE_B], 0);
+	}
+	/* A new path under the same number starts at 0. */
+	assert_int_equal(rs_dp_path_del(f.dp, PATH_44), 0);
+	rs_dp_housekeep(f.dp, 0);
+	path_make(&f, PATH_44, A4, 0, B4, 0, RS_SIDE_CONFIRMED);
+	assert_int_equal(rs_dp_path_stats(f.dp, PATH_44, &st), 0);
+	assert_int_equal(st.packets[RS_SIDE_A], 0);
+	fix_down(&f);
+}
+
 static void unconfirmed_handshakes(void **state)
 {
 	static const struct row r = {"", PATH_EARLY, A4,    OWN4,      true, 3, 64,
@@ -432,6 +476,7 @@ int main(void)
 		cmocka_unit_test(rows_hold),
 		cmocka_unit_test(random_packets),
 		cmocka_unit_test(wrong_source),
+		cmocka_unit_test(counts_are_exact),
 		cmocka_unit_test(unconfirmed_handshakes),
 		cmocka_unit_test(credit_of_a_moved_leg),
 		cmocka_unit_test(events_by_class),
