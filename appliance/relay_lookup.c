@@ -82,6 +82,11 @@ static __attribute__((noinline)) void find_rest(const struct relay_table *t, con
 		out[rest[i]] = relay_table_find(t, id[rest[i]]);
 }
 
+void relay_table_number_fetch(const struct relay_table *t, const struct path_record *rec)
+{
+	rte_prefetch0(&t->numbers[rec - t->records]);
+}
+
 uint32_t relay_table_place(const struct relay_table *t, uint64_t id)
 {
 	uint32_t bucket = first_bucket(t, relay_hash(t, id));

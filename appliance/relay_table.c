@@ -67,10 +67,10 @@ struct relay_table *relay_table_create(const struct relay_table_config *cfg)
 
 	t->buckets = table_mem_alloc((size_t)t->n_buckets * sizeof(*t->buckets));
 	t->records = table_mem_alloc((size_t)t->n_records * sizeof(*t->records));
-	t->numbers = malloc(t->n_records * sizeof(*t->numbers));
-	t->free_refs = malloc(t->n_records * sizeof(*t->free_refs));
-	t->free_numbers = malloc(t->paths_max * sizeof(*t->free_numbers));
-	t->retired = malloc(t->n_records * sizeof(*t->retired));
+	t->numbers = table_mem_alloc(t->n_records * sizeof(*t->numbers));
+	t->free_refs = table_mem_alloc(t->n_records * sizeof(*t->free_refs));
+	t->free_numbers = table_mem_alloc(t->paths_max * sizeof(*t->free_numbers));
+	t->retired = table_mem_alloc(t->n_records * sizeof(*t->retired));
 	if (t->buckets == NULL || t->records == NULL || t->numbers == NULL ||
 	    t->free_refs == NULL || t->free_numbers == NULL || t->retired == NULL)
 		goto err_destroy;
@@ -94,10 +94,10 @@ void relay_table_destroy(struct relay_table *t)
 		return;
 	table_mem_free(t->buckets, (size_t)t->n_buckets * sizeof(*t->buckets));
 	table_mem_free(t->records, (size_t)t->n_records * sizeof(*t->records));
-	free(t->numbers);
-	free(t->free_refs);
-	free(t->free_numbers);
-	free(t->retired);
+	table_mem_free(t->numbers, t->n_records * sizeof(*t->numbers));
+	table_mem_free(t->free_refs, t->n_records * sizeof(*t->free_refs));
+	table_mem_free(t->free_numbers, t->paths_max * sizeof(*t->free_numbers));
+	table_mem_free(t->retired, t->n_records * sizeof(*t->retired));
 	free(t);
 }
 

@@ -98,6 +98,9 @@ const struct path_record *relay_table_find(const struct relay_table *t, uint64_t
 /* The number of a path whose record is at hand. A line of its own: for what is rare. */
 uint32_t relay_table_number(const struct relay_table *t, const struct path_record *rec);
 
+/* Ask for that line. */
+void relay_table_number_fetch(const struct relay_table *t, const struct path_record *rec);
+
 /* A bulk look-up in two steps, for those who learn the Path IDs one by one: ask for the line of each
  * as soon as it is known, then look all up. A place is good until the table is destroyed.
  */

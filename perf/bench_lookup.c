@@ -236,7 +236,7 @@ static const struct bench_case cases_1m[] = {
 	{"lookup.1m.avx2", BENCH_CYCLES, LOOKUPS, before_avx2, run_table, {{"floor.line.1m", 1}}},
 	{"lookup.1m.scalar", BENCH_CYCLES, LOOKUPS, before_scalar, run_table, {{"floor.line.1m", 1}}},
 	{"lookup.1m.rte_hash", BENCH_CYCLES, LOOKUPS, NULL, run_hash, {{"floor.line.1m", 1}}},
-	{"table.update.1m", BENCH_PER_SECOND, LOOKUPS / 16, NULL, run_update, {{NULL}}},
+	{"table.update.1m.alone", BENCH_PER_SECOND, LOOKUPS / 16, NULL, run_update, {{NULL}}},
 };
 static const struct bench_case cases_10m[] = {
 	{"floor.line.10m", BENCH_CYCLES, LOOKUPS, NULL, run_line, {{NULL}}},

@@ -3,7 +3,7 @@
  * of another path drawn at random, every buffer cold. Floor: the I/O alone, and the look-up alone.
  */
 #include "perf/groups.h"
-#include "perf/rs_bed.h"
+#include "perf/rs_paths.h"
 
 #include "common/rng.h"
 #include "common/wire.h"
@@ -22,44 +22,15 @@ struct rs_s {
 	uint64_t *ids;
 };
 
-/* What path i is called: multiplying by an odd number modulo 2^63 makes none twice. */
-static uint64_t path_id(uint32_t i)
-{
-	return (i + 1ULL) * 0x9e3779b97f4a7c15ULL & ~WIRE_ID_INDEX;
-}
-
-static struct endpoint node_of(uint32_t i, uint32_t net)
-{
-	return (struct endpoint){.ip = ip_from_v4(rte_cpu_to_be_32(net + (i & 0xffff))),
-				 .port = (uint16_t)(1024 + (i >> 16))};
-}
-
-static int paths_up(struct rs_s *s, uint32_t paths)
-{
-	for (uint32_t i = 0; i < paths; i++) {
-		struct rs_dp_path p = {.id = path_id(i)};
-		int ret;
-
-		p.side[RS_SIDE_A] = (struct rs_dp_side){.peer = node_of(i, 0xc6330000),
-							.state = RS_SIDE_CONFIRMED};
-		p.side[RS_SIDE_B] = (struct rs_dp_side){.peer = node_of(i, 0xcb010000),
-							.state = RS_SIDE_CONFIRMED};
-		ret = rs_dp_path_set(s->bed.dp, &p);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
 static void frames_up(struct rs_s *s, uint32_t paths)
 {
 	uint8_t ntm[NTM_LEN] = {0};
 
 	for (uint32_t i = 0; i < BED_PACKETS; i++) {
 		uint32_t path = (uint32_t)rng_below(&s->rng, paths);
-		struct endpoint src = node_of(path, 0xc6330000);
+		struct endpoint src = rs_path_node(path, RS_PATHS_NET_A);
 
-		s->ids[i] = path_id(path);
+		s->ids[i] = rs_path_id(path);
 		wire_build(ntm, WIRE_DATA, wire_flags(true, 0, 0), i, s->ids[i]);
 		rs_bed_frame(&s->bed, i, &src, ntm, NTM_LEN);
 	}
@@ -103,7 +74,7 @@ static int rs_s_up(void **state, uint32_t paths, const char *name)
 	s->ids = malloc(BED_PACKETS * sizeof(*s->ids));
 	ret = rs_bed_up(&s->bed, name, &cfg);
 	if (ret == 0 && s->ids != NULL)
-		ret = paths_up(s, paths);
+		ret = rs_paths_up(s->bed.dp, paths);
 	if (ret < 0 || s->ids == NULL) {
 		rs_s_down(s);
 		return ret < 0 ? ret : -ENOMEM;
@@ -118,8 +89,63 @@ static int up_1m(void **state)
 	return rs_s_up(state, 1000000 / BENCH_SMALLER, "rs_s_1m");
 }
 
+/* Bytes of this process, in huge pages and in others. */
+static uint64_t memory_now(void)
+{
+	FILE *f = fopen("/proc/self/status", "r");
+	char line[128];
+	uint64_t sum = 0;
+	unsigned long kb;
+
+	if (f == NULL)
+		return 0;
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "VmRSS: %lu", &kb) == 1 ||
+		    sscanf(line, "HugetlbPages: %lu", &kb) == 1)
+			sum += (uint64_t)kb << 10;
+	fclose(f);
+	return sum;
+}
+
+/* What 10 M paths take, of their own and in all tables: the same data path with few paths is taken
+ * off. The floor is 3 GiB.
+ */
+static int memory_measure(struct rng *rng, uint32_t paths)
+{
+	struct rs_dp_config cfg = {.n_workers = 1, .legs_max = 64, .rng = rng};
+	uint64_t before = memory_now(), few;
+	struct rs_dp *dp;
+	int ret;
+
+	cfg.paths_max = 1;
+	dp = rs_dp_create(&cfg);
+	if (dp == NULL)
+		return -errno;
+	few = memory_now() - before;
+	rs_dp_destroy(dp);
+	before = memory_now();
+	cfg.paths_max = paths;
+	dp = rs_dp_create(&cfg);
+	if (dp == NULL)
+		return -errno;
+	ret = rs_paths_up(dp, paths);
+	if (ret == 0)
+		ret = bench_results_add(bench_current_results(), "memory.rs_s.10m",
+					(double)(memory_now() - before - few) / paths,
+					"bytes per path", (3.0 * (1 << 30)) / paths);
+	rs_dp_destroy(dp);
+	return ret;
+}
+
 static int up_10m(void **state)
 {
+	struct rng rng;
+	int ret;
+
+	rng_init_seeded(&rng, 19);
+	ret = memory_measure(&rng, 10000000 / BENCH_SMALLER);
+	if (ret < 0)
+		return ret;
 	return rs_s_up(state, 10000000, "rs_s_10m");
 }
 

@@ -18,5 +18,7 @@ extern const struct bench_group bench_rs_n_memory; /* bench_rs_n_memory.c */
 extern const struct bench_group bench_nat;	   /* bench_nat.c */
 extern const struct bench_group bench_scale;	   /* bench_scale.c */
 extern const struct bench_group bench_idle;	   /* bench_idle.c */
+extern const struct bench_group bench_hostile;	   /* bench_hostile.c */
+extern const struct bench_group bench_update;	   /* bench_update.c */
 
 #endif

@@ -12,6 +12,8 @@
  * no key. The tag check of the peer does the rest.
  */
 
+_Static_assert(DROP_MAX <= UINT8_MAX && LANE_MAX <= UINT8_MAX, "both are kept in bytes");
+
 /* At most one event per path side in this time and worker's burst; control limits further. */
 enum { STRANGER_EVENT_MS = RS_STRANGER_EVENT_NS / 1000000 };
 
@@ -203,6 +205,10 @@ static void tell_too_big(struct worker *w, const struct pass *p, uint16_t mtu)
 		.id = p->rec->id,
 	};
 
+	if (unlikely(rte_ring_full(w->rs->events[RS_CLASS_HINT]))) {
+		w->rs->events_lost++;
+		return;
+	}
 	hop_endpoints(p->h, p->i, &src, &dst);
 	ev.src = src;
 	rs_event_put(w, RS_CLASS_HINT, &ev);
@@ -301,48 +307,88 @@ static enum drop_reason rewrite_other(struct worker *w, const struct pass *p, ui
 	return rewrite(w, p, mark, false, true);
 }
 
-static __rte_always_inline enum drop_reason switch_one(struct worker *w, const struct pass *p,
-						       uint32_t mark)
+static __rte_always_inline enum drop_reason rewrite_any(struct worker *w, const struct pass *p,
+							uint32_t mark)
 {
-	bool from_v6 = p->ip[0] >> 4 == 6, to_v6;
+	bool from_v6 = p->ip[0] >> 4 == 6, to_v6 = !ip_is_v4(&p->rec->side[p->to].ip);
 
-	if (unlikely(!is_plain(p))) {
-		enum drop_reason why = admit(w, p);
-
-		if (why != DROP_MAX)
-			return why;
-	}
-	to_v6 = !ip_is_v4(&p->rec->side[p->to].ip);
 	if (likely(!from_v6 && !to_v6))
 		return rewrite(w, p, mark, false, false);
 	return rewrite_other(w, p, mark, from_v6, to_v6);
 }
 
-void switch_stage(struct worker *w)
+static __rte_always_inline struct pass pass_of(struct hops *h, uint16_t i)
 {
-	const uint32_t mark = path_route_mark(fib_generation(w->fib));
+	const unsigned int from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
+
+	return (struct pass){
+		.h = h,
+		.i = i,
+		.rec = h->rec[i],
+		.ntm = h->ntm[i],
+		.ip = hop_ip(h, i),
+		.from = from,
+		.to = RS_SIDE_A + RS_SIDE_B - from,
+	};
+}
+
+/* Hops about which there is something to ask, a flood of strangers perhaps: what they need of their
+ * paths' notes is fetched for all of them first.
+ */
+static __attribute__((noinline)) void switch_odd(struct worker *w, const uint8_t *odd, uint16_t n,
+						 uint32_t mark, uint8_t *why)
+{
+	const struct relay_table *t = w->rs->dp->paths;
+	struct hops *h = &w->hops;
+
+	for (uint16_t k = 0; k < n; k++)
+		relay_table_number_fetch(t, h->rec[odd[k]]);
+	for (uint16_t k = 0; k < n; k++)
+		rte_prefetch0(ctl_of(w, h->rec[odd[k]]));
+	for (uint16_t k = 0; k < n; k++) {
+		const struct pass p = pass_of(h, odd[k]);
+		enum drop_reason r = admit(w, &p);
+
+		why[odd[k]] = (uint8_t)(r == DROP_MAX ? rewrite_any(w, &p, mark) : r);
+	}
+}
+
+/* Keep what has no reason to be dropped. */
+static void sift(struct worker *w, const uint8_t *why)
+{
 	struct hops *h = &w->hops;
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < h->n; i++) {
-		const unsigned int from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
-		const struct pass p = {
-			.h = h,
-			.i = i,
-			.rec = h->rec[i],
-			.ntm = h->ntm[i],
-			.ip = hop_ip(h, i),
-			.from = from,
-			.to = RS_SIDE_A + RS_SIDE_B - from,
-		};
-		enum drop_reason why = switch_one(w, &p, mark);
-
-		if (unlikely(why != DROP_MAX)) {
-			burst_drop(&w->stats, h->m[i], why);
-			continue;
-		}
-		hop_keep(h, kept++, i);
+		if (why[i] != DROP_MAX)
+			burst_drop(&w->stats, h->m[i], (enum drop_reason)why[i]);
+		else
+			hop_keep(h, kept++, i);
 	}
 	h->n = kept;
-	w->stats.relayed += kept;
+}
+
+void switch_stage(struct worker *w)
+{
+	const uint32_t mark = path_route_mark(fib_generation(w->fib));
+	uint8_t why[LANE_MAX], odd[LANE_MAX];
+	struct hops *h = &w->hops;
+	uint16_t n_odd = 0;
+	bool all = true;
+
+	for (uint16_t i = 0; i < h->n; i++) {
+		const struct pass p = pass_of(h, i);
+
+		if (unlikely(!is_plain(&p))) {
+			odd[n_odd++] = (uint8_t)i;
+			continue;
+		}
+		why[i] = (uint8_t)rewrite_any(w, &p, mark);
+		all &= why[i] == DROP_MAX;
+	}
+	if (unlikely(n_odd > 0))
+		switch_odd(w, odd, n_odd, mark, why);
+	if (unlikely(!all || n_odd > 0))
+		sift(w, why);
+	w->stats.relayed += h->n;
 }
