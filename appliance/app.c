@@ -48,7 +48,7 @@ static int make_memory(struct app *app, const struct config *c)
 
 	if (ret < 0)
 		return failed("reader states", ret);
-	app->pool = port_pool_create("ntm_packets", c->tables.packets, c->tables.packet_bytes);
+	app->pool = port_pool_create("ntm_packets", c->tables.packets, config_packet_bytes(c));
 	if (app->pool == NULL)
 		return failed("packet buffers (tables.packets, dpdk.memory_mb)", -rte_errno);
 	app->n_nexthops = c->tables.nexthops;
@@ -107,6 +107,7 @@ static int make_interfaces(struct app *app, const struct config *c)
 			break;
 		f->index = (uint16_t)i;
 		f->port = app->ports[place].id;
+		f->tx_checksum = app->ports[place].tx_checksum;
 		f->vlan = (uint16_t)c->ifaces[i].vlan;
 		f->mtu = (uint16_t)c->ifaces[i].mtu;
 		f->side = (uint8_t)c->ifaces[i].side;
@@ -117,6 +118,11 @@ static int make_interfaces(struct app *app, const struct config *c)
 	}
 	nl_close(&nl);
 	return ret;
+}
+
+static const char *word(bool on)
+{
+	return on ? "yes" : "no";
 }
 
 static void tell_facts(const struct app *app, const struct config *c)
@@ -136,6 +142,14 @@ static void tell_facts(const struct app *app, const struct config *c)
 		LOG(INFO, "interface %s port=%u device=%s vlan=%u mtu=%u mac=%s",
 		    app->ifaces[i].name, app->ifaces[i].port, c->ifaces[i].port,
 		    app->ifaces[i].vlan, app->ifaces[i].mtu, mac);
+	}
+	for (uint16_t i = 0; i < app->n_ports; i++) {
+		const struct port_info *p = &app->ports[i];
+
+		LOG(INFO,
+		    "port %u queues=%u rss=%s rx_checksum=%s tx_checksum=%s vlan_strip=%s socket=%d",
+		    p->id, app->n_workers, word(p->rss), word(p->rx_checksum), word(p->tx_checksum),
+		    word(p->vlan_strip), p->socket);
 	}
 	addrs = local_addrs(atomic_load(&app->local), &n);
 	for (uint32_t i = 0; i < n; i++)

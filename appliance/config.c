@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/config.h"
 #include "appliance/aead.h"
+#include "appliance/port.h"
 #include "appliance/worker.h"
 
 #include <errno.h>
@@ -121,8 +122,9 @@ const struct conf_row config_rows[] = {
 
 	CONF_U32("tables.packets", struct config, tables.packets, 1023, 16777215, "8191", RESTART,
 		 "packet buffers; a power of two minus one wastes least"),
-	CONF_U32("tables.packet_bytes", struct config, tables.packet_bytes, 2048, 16384, "2176",
-		 RESTART, "bytes of a packet buffer, of which 128 are headroom"),
+	CONF_U32("tables.packet_bytes", struct config, tables.packet_bytes, 0, 16384, "0",
+		 RESTART, "bytes of a packet buffer, of which 128 are headroom; 0: as the largest mtu "
+		 "of the interfaces needs, 2176 for 1500, 9344 for 9000"),
 	CONF_U32("tables.nexthops", struct config, tables.nexthops, 16, 1048576, "1024", RESTART,
 		 "gateways and on-link hosts in use at once"),
 	CONF_U32("tables.mailbox", struct config, tables.mailbox, 64, 1048576, "1024", RESTART,
@@ -292,6 +294,17 @@ static void check_addresses(const struct config_iface *f, uint32_t at, struct co
 					 f->addresses[i]);
 }
 
+uint32_t config_packet_bytes(const struct config *c)
+{
+	uint32_t mtu = 0;
+
+	if (c->tables.packet_bytes != 0)
+		return c->tables.packet_bytes;
+	for (uint32_t i = 0; i < c->n_ifaces; i++)
+		mtu = RTE_MAX(mtu, c->ifaces[i].mtu);
+	return RTE_PKTMBUF_HEADROOM + port_slot(mtu);
+}
+
 static void check_iface(const struct config *c, uint32_t at, struct conf_report *r)
 {
 	const struct config_iface *f = &c->ifaces[at];
@@ -309,7 +322,7 @@ static void check_iface(const struct config *c, uint32_t at, struct conf_report 
 	}
 	check_addresses(f, at, r);
 	/* Ethernet header, VLAN tag and the headroom the mbuf keeps for new headers */
-	if (f->mtu + 18 + 128 > c->tables.packet_bytes) {
+	if (f->mtu + 18 + 128 > config_packet_bytes(c)) {
 		snprintf(path, sizeof(path), "interfaces[%u].mtu", at);
 		yaml_conf_reject(r, path, "%u needs tables.packet_bytes of at least %u", f->mtu,
 				 f->mtu + 18 + 128);

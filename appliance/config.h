@@ -96,7 +96,7 @@ struct config {
 
 	struct {
 		uint32_t packets;      /* mbufs */
-		uint32_t packet_bytes; /* data room of one */
+		uint32_t packet_bytes; /* data room of one; 0: config_packet_bytes() */
 		uint32_t nexthops;
 		uint32_t mailbox;
 		uint32_t port_queue; /* descriptors per port queue */
@@ -169,6 +169,9 @@ static inline const char *config_rs_store(const struct config *c)
 {
 	return c->rs.store[0] != '\0' ? c->rs.store : c->dc.store;
 }
+
+/* Bytes of a packet buffer with its headroom: as given, or what the largest MTU needs. */
+uint32_t config_packet_bytes(const struct config *c);
 
 /* 0 or -EINVAL; what was wrong is in r (yaml_conf.h), which the caller prints and frees. */
 int config_load(const char *path, struct config *c, struct conf_report *r);

@@ -38,13 +38,13 @@ static void with_default(char *args, size_t size, const char *key, unsigned int 
  */
 static void complete_args(char *args, size_t size, const struct port_config *c)
 {
-	unsigned int slot = rte_align32pow2(c->mtu + 128u);
+	unsigned int slot = port_slot(c->mtu);
 
 	if (strncmp(args, "net_af_packet", 13) != 0)
 		return;
 	with_default(args, size, "qpairs", c->queues);
 	with_default(args, size, "framesz", slot);
-	with_default(args, size, "blocksz", slot < 4096 ? 4096 : slot);
+	with_default(args, size, "blocksz", 4 * slot);
 	with_default(args, size, "framecnt", rte_align32pow2(c->descriptors));
 	with_default(args, size, "qdisc_bypass", 1);
 }
@@ -69,6 +69,24 @@ static int find(const char *device, const struct port_config *c, uint16_t *id)
 	if (ret < 0)
 		return ret;
 	return rte_eth_dev_get_port_by_name(name, id);
+}
+
+/* The driver of AF_PACKET knows of 1,500 bytes and passes on what Linux's device takes: there the MTU
+ * is Linux's to set. Elsewhere what the driver says holds.
+ */
+static int mtu_allowed(const char *device, const struct rte_eth_dev_info *dev, uint16_t want,
+		       uint16_t *mtu)
+{
+	*mtu = want;
+	if (want <= dev->max_mtu && want + (uint32_t)PORT_LINK_BYTES <= dev->max_rx_pktlen)
+		return 0;
+	if (strncmp(device, "net_af_packet", 13) == 0) {
+		*mtu = RTE_ETHER_MTU;
+		return 0;
+	}
+	LOG(ERR, "port %s: frames of at most %u bytes, an mtu of %u needs %u", device,
+	    dev->max_rx_pktlen, want, want + PORT_LINK_BYTES);
+	return -EINVAL;
 }
 
 static int setup_mtu(const char *device, uint16_t id, uint16_t want)
@@ -99,12 +117,40 @@ static int setup_queues(uint16_t id, const struct port_config *c)
 	return ret;
 }
 
+/* All of a set, or none. */
+static uint64_t if_all(uint64_t have, uint64_t set)
+{
+	return (have & set) == set ? set : 0;
+}
+
+/* What the port offers and we have a use for. */
+static void choose(const struct rte_eth_dev_info *dev, const struct port_config *c,
+		   struct rte_eth_conf *conf, struct port_info *info)
+{
+	const uint64_t hash = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
+	uint64_t rx = if_all(dev->rx_offload_capa,
+			     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
+	uint64_t tx = if_all(dev->tx_offload_capa,
+			     RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM);
+
+	info->rx_checksum = rx != 0;
+	info->tx_checksum = tx != 0;
+	info->vlan_strip = (dev->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP) != 0;
+	info->rss = c->queues > 1 && (dev->flow_type_rss_offloads & hash) != 0;
+	conf->rxmode.offloads = rx | (dev->rx_offload_capa & RTE_ETH_RX_OFFLOAD_VLAN_STRIP);
+	conf->txmode.offloads = tx | (dev->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE);
+	if (info->rss) {
+		conf->rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
+		conf->rx_adv_conf.rss_conf.rss_hf = dev->flow_type_rss_offloads & hash;
+	}
+}
+
 static int configure(const char *device, const struct port_config *c, struct port_info *info)
 {
-	const uint64_t sums = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM;
 	struct rte_eth_dev_info dev;
 	struct rte_eth_conf conf = {.rxmode = {.mtu = RTE_ETHER_MTU}};
 	int ret = rte_eth_dev_info_get(info->id, &dev);
+	uint16_t mtu;
 
 	if (ret < 0)
 		return ret;
@@ -113,18 +159,14 @@ static int configure(const char *device, const struct port_config *c, struct por
 		    RTE_MIN(dev.max_rx_queues, dev.max_tx_queues), c->queues);
 		return -EINVAL;
 	}
-	info->rx_checksum = (dev.rx_offload_capa & sums) == sums;
-	conf.rxmode.offloads = dev.rx_offload_capa & sums;
-	conf.rxmode.mtu = RTE_MIN(c->mtu, dev.max_mtu);
-	conf.txmode.offloads = dev.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
-	if (c->queues > 1 && dev.flow_type_rss_offloads != 0) {
-		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf =
-			dev.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP);
-	}
+	ret = mtu_allowed(device, &dev, c->mtu, &mtu);
+	if (ret < 0)
+		return ret;
+	conf.rxmode.mtu = mtu;
+	choose(&dev, c, &conf, info);
 	ret = rte_eth_dev_configure(info->id, c->queues, c->queues, &conf);
 	if (ret == 0)
-		ret = setup_mtu(device, info->id, c->mtu);
+		ret = setup_mtu(device, info->id, mtu);
 	if (ret == 0)
 		ret = setup_queues(info->id, c);
 	return ret;
@@ -138,6 +180,7 @@ int port_open(const char *device, const struct port_config *c, struct port_info 
 		return fail(device, "no such device, or it is busy", ret);
 	snprintf(info->device, sizeof(info->device), "%s", device);
 	info->mtu = c->mtu;
+	info->socket = rte_eth_dev_socket_id(info->id);
 	ret = configure(device, c, info);
 	if (ret < 0) {
 		port_close(info);

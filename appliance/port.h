@@ -6,13 +6,19 @@
 #include "appliance/config.h"
 #include "appliance/iface.h"
 
+#include <rte_common.h>
 #include <rte_mempool.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct port_info {
 	uint16_t id;
 	uint16_t mtu;
 	bool rx_checksum; /* the port verifies IP and UDP sums, and says so per packet */
+	bool tx_checksum; /* the port writes them where a packet's flags ask for it */
+	bool rss;	  /* spreads packets over its queues by outer addresses and UDP ports */
+	bool vlan_strip;  /* notes VLAN tags beside the packet */
+	int socket;	  /* NUMA node, SOCKET_ID_ANY where there is none */
 	char device[256]; /* as in config */
 };
 
@@ -22,6 +28,21 @@ struct port_config {
 	uint16_t mtu;
 	struct rte_mempool *pool;
 };
+
+enum {
+	PORT_LINK_BYTES = 18,	/* Ethernet header and VLAN tag */
+	PORT_SLOT_HEAD = 66,	/* what AF_PACKET puts in front of a frame */
+	PORT_SLOT_ALIGN = 1024, /* four of them are whole pages */
+	PORT_SLOT_MIN = 2048,
+};
+
+/* Bytes that hold a frame of this MTU, at every kind of port: in one buffer, never in segments. */
+static inline uint32_t port_slot(uint32_t mtu)
+{
+	uint32_t slot = RTE_ALIGN_CEIL(mtu + PORT_LINK_BYTES + PORT_SLOT_HEAD, PORT_SLOT_ALIGN);
+
+	return RTE_MAX(slot, (uint32_t)PORT_SLOT_MIN);
+}
 
 /* Is it a PCI address, to be given to the EAL, or a virtual device, to be made by port_open()? */
 bool port_is_pci(const char *device);

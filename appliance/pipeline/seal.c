@@ -9,6 +9,7 @@
 #include "appliance/worker.h"
 #include "common/wire.h"
 
+#include <rte_ether.h>
 #include <rte_prefetch.h>
 
 /* RS-N, to the node: seal under the leg's sending key, with this worker's own sequence, and put the
@@ -25,6 +26,7 @@ struct sealing {
 	uint64_t sum;	/* of the sealed packet, csum.h */
 	uint16_t plain; /* bytes of inner packet */
 	uint8_t tos, type, epoch;
+	bool port_sums; /* the port writes the outer checksums */
 };
 _Static_assert(sizeof(struct sealing) <= BATCH_NOTE, "notes of a batch");
 
@@ -178,11 +180,36 @@ static struct rte_mbuf *second_part(struct worker *w, struct sealing *s, uint16_
 
 /* ---- behind it ---- */
 
+static void udp_sum(uint8_t *udp, uint64_t rest)
+{
+	uint16_t check = (uint16_t)~csum_fold(csum_bytes(udp, UDP_HDR_LEN, rest));
+
+	if (check == 0)
+		check = 0xffff;
+	memcpy(udp + 6, &check, 2);
+}
+
+/* The port finishes what the pseudo header begins, and writes IPv4's sum anew. */
+static void ask_port(const struct worker *w, const struct sealing *s, uint8_t *udp, uint64_t pseudo)
+{
+	const struct iface *f = &w->ifaces[w->nexthops[s->nexthop].iface];
+	bool v4 = ip_is_v4(&s->way->peer.ip);
+	uint16_t begin = csum_fold(pseudo);
+
+	s->m->l2_len = RTE_ETHER_HDR_LEN + (f->vlan != 0 ? RTE_VLAN_HLEN : 0);
+	s->m->l3_len = outer_len(&s->way->peer.ip);
+	s->m->ol_flags = RTE_MBUF_F_TX_UDP_CKSUM |
+			 (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
+	memcpy(udp + 6, &begin, 2);
+	if (v4)
+		store_be16(udp - IP4_HDR_LEN + 10, 0);
+}
+
 static void outer_put(struct worker *w, const struct sealing *s)
 {
 	const struct endpoint *own = &w->rs->dp->locals[s->way->local].ep;
 	const struct endpoint *peer = &s->way->peer;
-	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m)), check;
+	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m));
 	struct outer o = {
 		.src = &own->ip,
 		.dst = &peer->ip,
@@ -199,12 +226,11 @@ static void outer_put(struct worker *w, const struct sealing *s)
 	store_be16(udp + 2, peer->port);
 	store_be16(udp + 4, len);
 	store_be16(udp + 6, 0);
-	check = (uint16_t)~csum_fold(csum_bytes(
-		udp, UDP_HDR_LEN, s->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len)));
-	if (check == 0)
-		check = 0xffff;
-	memcpy(udp + 6, &check, 2);
 	outer_write(udp, len, &o);
+	if (s->port_sums)
+		ask_port(w, s, udp, csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
+	else
+		udp_sum(udp, s->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
 	pkt_meta(s->m)->nexthop = s->nexthop;
 	burst_push(&w->stats, &w->lanes.tx, s->m);
 }
@@ -231,6 +257,7 @@ static void batch_add(struct worker *w, struct batch *b, const struct leg *leg, 
 		.iv = s->key->tx_iv,
 		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
 	};
+	s->port_sums = w->ifaces[w->nexthops[s->nexthop].iface].tx_checksum;
 	sealings(b)[b->n++] = *s;
 }
 
@@ -241,7 +268,9 @@ static void seal_work(struct aead *a, struct batch *b)
 
 	aead_seal(a, b->op, b->n);
 	for (uint16_t i = 0; i < b->n; i++)
-		s[i].sum = csum_bytes(b->op[i].pkt, (size_t)b->op[i].out_len + WIRE_OVERHEAD, 0);
+		if (!s[i].port_sums)
+			s[i].sum = csum_bytes(b->op[i].pkt,
+					      (size_t)b->op[i].out_len + WIRE_OVERHEAD, 0);
 }
 
 static void seal_finish(struct worker *w, struct batch *b)

@@ -65,6 +65,7 @@ def appliance(lab, topo, name, join=None):
             "port": t.get("port", AF_PACKET),
             "addresses": [str(a) for a in addrs],
             "gateways": gateways,
+            "mtu": t.get("mtu", 1500),
         }],
     }
     if "rs" in t["roles"]:

@@ -666,6 +666,48 @@ static void too_big_on_the_way(void **state)
 	rig_down(&r);
 }
 
+/* A port that writes checksums gets what it needs, and what it then sends is what we would have. */
+static void port_writes_sums(void **state)
+{
+	static struct rig r;
+
+	rig_up(&r, NULL);
+	for (size_t i = 0; i < RTE_DIM(ways); i++) {
+		const struct way *w = &ways[i];
+		struct endpoint mn = ep_of(w->vip_mn, 5000), gn = ep_of(w->vip_gn, 53);
+		struct endpoint rip = ep_of(w->rip, 53), own = *rs_dp_local(r.f.dp, 0), pub, dst;
+		struct rte_mbuf *m;
+		uint16_t len, sum;
+		uint8_t *udp;
+
+		len = pkt_udp(r.in, &mn, &gn, 64, r.body, BODY);
+		node_send(&r.n, r.in, len);
+		m = fix_out(r.f.w[0]);
+		assert_non_null(m);
+		read_ends(rte_pktmbuf_mtod(m, uint8_t *), &pub, &dst);
+		rte_pktmbuf_free(m);
+
+		r.f.ifaces[0].tx_checksum = true;
+		len = pkt_udp(r.in, &rip, &pub, 64, r.body, BODY);
+		gn_send(&r.f, 0, r.in, len);
+		r.f.ifaces[0].tx_checksum = false;
+		m = r.f.w[0]->lanes.tx.pkt[0];
+		assert_true(m->ol_flags & RTE_MBUF_F_TX_UDP_CKSUM);
+		assert_true(m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM);
+		assert_int_equal(m->l2_len, RTE_ETHER_HDR_LEN);
+		assert_int_equal(m->l3_len, IP4_HDR_LEN);
+		/* What the port does: sum what is there, from the UDP header on. */
+		udp = rte_pktmbuf_mtod_offset(m, uint8_t *, m->l3_len);
+		len = rte_pktmbuf_data_len(m) - m->l3_len;
+		sum = (uint16_t)~csum_fold(csum_bytes(udp, len, 0));
+		memcpy(udp + 6, &sum, 2);
+		assert_int_equal(fix_l4_sum(&own.ip, &r.n.ep.ip, IPPROTO_UDP, udp, len), 0);
+		len = pkt_udp(r.in, &gn, &mn, 63, r.body, BODY);
+		expect_in(&r, r.in, len);
+	}
+	rig_down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -674,7 +716,7 @@ int main(void)
 		cmocka_unit_test(refused_by_name),    cmocka_unit_test(key_limits),
 		cmocka_unit_test(wrong_worker),	      cmocka_unit_test(heir),
 		cmocka_unit_test(two_parts),	      cmocka_unit_test(moved_leg),
-		cmocka_unit_test(too_big_on_the_way),
+		cmocka_unit_test(too_big_on_the_way), cmocka_unit_test(port_writes_sums),
 	};
 	int ret;
 
