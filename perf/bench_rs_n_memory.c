@@ -11,19 +11,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { LEGS = 1 << 17, SIDE = LEGS / 4 };
 
+/* Huge pages are no part of what the kernel calls resident. */
 static long resident(void)
 {
-	long total, pages = 0;
-	FILE *f = fopen("/proc/self/statm", "r");
+	FILE *f = fopen("/proc/self/status", "r");
+	long sum = 0, kb;
+	char line[128];
 
-	if (f == NULL || fscanf(f, "%ld %ld", &total, &pages) != 2)
+	if (f == NULL)
 		abort();
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "VmRSS: %ld kB", &kb) == 1 ||
+		    sscanf(line, "HugetlbPages: %ld kB", &kb) == 1)
+			sum += kb * 1024;
 	fclose(f);
-	return pages * sysconf(_SC_PAGESIZE);
+	return sum;
 }
 
 static void leg_up(struct leg_table *t, struct rng *rng, uint32_t i)
