@@ -12,7 +12,7 @@
  */
 #include <stdint.h>
 
-enum { STALL_NS = 100000, STALL_KEEP = 1024 };
+enum { STALL_NS = 100000, STALL_KEEP = 2048 };
 
 struct stall {
 	uint64_t from, to;

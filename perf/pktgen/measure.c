@@ -297,19 +297,24 @@ static int find_rate(struct measure *m, struct search *s, bool *gen_limited)
 	return ret;
 }
 
-/* The rate that was found must hold for long; what a short trial was lucky with goes down. */
+/* The rate that was found must hold for long; what a short trial was lucky with goes down, from what
+ * was really offered. The last try counts, whatever it lost.
+ */
 static int hold(struct measure *m, double *pps, struct report *r)
 {
-	int ret = 0;
+	double next = *pps;
 
-	for (int i = 0; i < HELD_TRIES && ret == 0; i++) {
+	for (int i = 0; i < HELD_TRIES; i++) {
+		int ret;
+
+		*pps = next;
 		printf("-- %.0f s at %.0f pps\n", m->o->hold_s, *pps);
 		ret = run(m, *pps, m->o->hold_s, r);
 		if (ret < 0 || r->lost + r->refused <= r->explained)
 			return ret;
-		*pps *= STEP_DOWN;
+		next = RTE_MIN(*pps, r->offered_pps) * STEP_DOWN;
 	}
-	return ret < 0 ? ret : -EIO;
+	return 0;
 }
 
 static int search(struct measure *m)
