@@ -16,7 +16,10 @@ enum {
 	/* Records that may wait for a grace period, besides one for each path. */
 	SPARE_MIN = 256,
 	SPARE_SHIFT = 5, /* paths_max / 32 */
-	/* Half of the ways are taken when the table is full: 2 % of the paths lie in second buckets. */
+	/* Ways taken in the mean bucket of a full table: 1 % of the paths lie in second buckets then,
+	 * and no room in either, nor by a move, is not to be expected in 10 M paths.
+	 */
+	FULL_WAYS = 2,
 	BUCKETS_MIN = 8,
 };
 
@@ -28,7 +31,7 @@ struct place {
 
 static uint32_t buckets_for(uint32_t paths)
 {
-	return RTE_MAX((uint32_t)BUCKETS_MIN, (uint32_t)((uint64_t)paths * 2 / RELAY_WAYS));
+	return RTE_MAX((uint32_t)BUCKETS_MIN, (uint32_t)((uint64_t)paths / FULL_WAYS));
 }
 
 static void fill_free_lists(struct relay_table *t)
@@ -272,9 +275,15 @@ static int enter(struct relay_table *t, uint64_t id, uint32_t ref)
 		return 0;
 	}
 	way = make_room(t, first);
+	if (way >= 0) {
+		way_fill(b, (unsigned int)way, key, ref);
+		return 0;
+	}
+	way = bucket_overflow(b) < OVERFLOW_MAX ? make_room(t, second) : -1;
 	if (way < 0)
 		return -ENOSPC;
-	way_fill(b, (unsigned int)way, key, ref);
+	way_fill(&t->buckets[second], (unsigned int)way, key, ref);
+	head_add(b, 1);
 	return 0;
 }
 

@@ -13,7 +13,7 @@
  * (one release store); the old one is used again after a grace period. The exceptions are the
  * atomic fields below, which are hints.
  *
- * Memory per path at the size asked for: 66 bytes of record, 26 of buckets, 29 of lists.
+ * Memory per path at the size asked for: 66 bytes of record, 32 of buckets, 29 of lists.
  */
 #include "common/ip.h"
 

@@ -113,6 +113,7 @@ static uint64_t memory_now(void)
 static int memory_measure(struct rng *rng, uint32_t paths)
 {
 	struct rs_dp_config cfg = {.n_workers = 1, .legs_max = 64, .rng = rng};
+	struct endpoint own = {.ip = ip_from_v4(rte_cpu_to_be_32(0xc0000201)), .port = 4700};
 	uint64_t before = memory_now(), few;
 	struct rs_dp *dp;
 	int ret;
@@ -128,7 +129,9 @@ static int memory_measure(struct rng *rng, uint32_t paths)
 	dp = rs_dp_create(&cfg);
 	if (dp == NULL)
 		return -errno;
-	ret = rs_paths_up(dp, paths);
+	ret = rs_dp_local_add(dp, &own, 0);
+	if (ret >= 0)
+		ret = rs_paths_up(dp, paths);
 	if (ret == 0)
 		ret = bench_results_add(bench_current_results(), "memory.rs_s.10m",
 					(double)(memory_now() - before - few) / paths,

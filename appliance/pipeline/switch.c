@@ -193,8 +193,9 @@ static __rte_always_inline uint32_t nexthop_of(const struct worker *w, const str
 	       PATH_NEXTHOP_MASK;
 }
 
-static void tell_too_big(struct worker *w, const struct pass *p, uint16_t mtu)
+static __attribute__((noinline)) void tell_too_big(struct worker *w, struct pass pass, uint16_t mtu)
 {
+	const struct pass *p = &pass;
 	struct endpoint src, dst;
 	struct rs_event ev = {
 		.type = RS_EV_TOO_BIG,
@@ -284,7 +285,7 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 		return DROP_NO_ROUTE;
 	mtu = w->ifaces[w->nexthops[nexthop].iface].mtu;
 	if (unlikely(hdr + udp_len > mtu)) {
-		tell_too_big(w, p, mtu);
+		tell_too_big(w, *p, mtu);
 		return DROP_MTU;
 	}
 	path_count_add(w->rs, p->rec, p->from, hop_size(p->h, p->i));
@@ -299,9 +300,14 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 	return DROP_MAX;
 }
 
-static enum drop_reason rewrite_other(struct worker *w, const struct pass *p, uint32_t mark,
-				      bool from_v6, bool to_v6)
+/* By value, as all that is called from the loop: a pass whose address is given away could not stay in
+ * registers while the packet is written.
+ */
+static __attribute__((noinline)) enum drop_reason
+rewrite_other(struct worker *w, struct pass pass, uint32_t mark, bool from_v6, bool to_v6)
 {
+	const struct pass *p = &pass;
+
 	if (from_v6)
 		return to_v6 ? rewrite(w, p, mark, true, true) : rewrite(w, p, mark, true, false);
 	return rewrite(w, p, mark, false, true);
@@ -314,7 +320,7 @@ static __rte_always_inline enum drop_reason rewrite_any(struct worker *w, const 
 
 	if (likely(!from_v6 && !to_v6))
 		return rewrite(w, p, mark, false, false);
-	return rewrite_other(w, p, mark, from_v6, to_v6);
+	return rewrite_other(w, *p, mark, from_v6, to_v6);
 }
 
 static __rte_always_inline struct pass pass_of(struct hops *h, uint16_t i)
