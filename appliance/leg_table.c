@@ -17,6 +17,7 @@ _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line"
 _Static_assert((int)AEAD_KEY_BYTES == LEG_KEY_BYTES / 2, "expanded keys of one direction");
 
 enum { WAY_SPARE = 64 };
+#define SWEEP_NS 30000000000ULL /* in which every leg is looked at once */
 
 enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_LIVE };
 
@@ -264,15 +265,21 @@ err_give_way:
 	return ret;
 }
 
-static void key_unpublish(struct leg_table *t, struct leg *leg, unsigned int epoch)
+/* The mark stays: the same keys are refused until the epoch has others. */
+static void key_retire(struct leg_table *t, struct leg *leg, unsigned int epoch)
 {
 	int64_t key = leg_key_at(leg, epoch);
 
 	if (key < 0)
 		return;
 	atomic_store_explicit(&leg->key[epoch], LEG_REF_NONE, memory_order_release);
-	t->ctl[leg->slot].key_mark[epoch] = 0;
 	idx_pool_retire(&t->key_pool, (uint32_t)key);
+}
+
+static void key_unpublish(struct leg_table *t, struct leg *leg, unsigned int epoch)
+{
+	key_retire(t, leg, epoch);
+	t->ctl[leg->slot].key_mark[epoch] = 0;
 }
 
 static void subscriber_leave(struct leg_table *t, const struct leg *leg)
@@ -333,6 +340,15 @@ static uint64_t key_mark(const struct keys *k)
 	return ((a * 0x9e3779b97f4a7c15ULL) ^ b) | 1;
 }
 
+/* Previous, current and next are held (protocol.md section 2): a new epoch ends the one before them. */
+static void oldest_retire(struct leg_table *t, struct leg *leg, unsigned int next)
+{
+	unsigned int oldest = (next + 1) % RS_EPOCHS;
+
+	if (oldest != atomic_load_explicit(&leg->tx_epoch, memory_order_relaxed))
+		key_retire(t, leg, oldest);
+}
+
 int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoch_keys *k,
 			  uint64_t data_until_ns)
 {
@@ -367,6 +383,7 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 	aead_expand(t->aead, &k->recv, true, t->keydata[at].rx);
 	aead_expand(t->aead, &k->send, false, t->keydata[at].tx);
 	key_unpublish(t, leg, k->epoch);
+	oldest_retire(t, leg, k->epoch);
 	c->key_mark[k->epoch] = mark;
 	/* pairs with leg_key_at() */
 	atomic_store_explicit(&leg->key[k->epoch], at + 1, memory_order_release);
@@ -391,6 +408,38 @@ int leg_table_key_drop(struct leg_table *t, uint64_t index, unsigned int epoch)
 		return -ENOENT;
 	key_unpublish(t, leg, epoch);
 	return 0;
+}
+
+/* Epochs that data may no longer use. The one that we send in stays: it tells that it is spent. */
+static void epochs_end(struct leg_table *t, struct leg *leg, uint64_t now)
+{
+	uint8_t tx = atomic_load_explicit(&leg->tx_epoch, memory_order_relaxed);
+
+	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
+		int64_t key = leg_key_at(leg, e);
+
+		if (e != tx && key >= 0 && now >= t->keys[key].data_until_ns)
+			key_retire(t, leg, e);
+	}
+}
+
+void leg_table_sweep(struct leg_table *t, uint64_t now)
+{
+	uint64_t passed = now - t->swept_ns, n;
+
+	if (t->swept_ns == 0 || passed > SWEEP_NS)
+		passed = SWEEP_NS;
+	n = t->legs_max * passed / SWEEP_NS;
+	if (n == 0)
+		return;
+	t->swept_ns = now;
+	for (; n > 0; n--) {
+		struct leg *leg = &t->legs[t->sweep_at];
+
+		t->sweep_at = (t->sweep_at + 1) % t->legs_max;
+		if (atomic_load_explicit(&leg->index, memory_order_relaxed) != 0)
+			epochs_end(t, leg, now);
+	}
 }
 
 /* ---- where the node is ---- */

@@ -141,6 +141,8 @@ struct leg_table {
 	leg_subscriber_gone subscriber_gone;
 	void *ctx;
 	uint32_t count;
+	uint32_t sweep_at; /* leg that leg_table_sweep() goes on with */
+	uint64_t swept_ns;
 };
 
 struct leg_table_config {
@@ -170,6 +172,10 @@ int leg_table_confirm(struct leg_table *t, uint64_t index);
 int leg_table_mtu_set(struct leg_table *t, uint64_t index, uint16_t outer_bytes);
 void leg_table_subscriber_free(struct leg_table *t, uint32_t subscriber);
 void leg_table_reclaim(struct leg_table *t);
+/* Take back keys of epochs that are over, 180 s after they were made: a part of the legs per call, all
+ * of them in 30 s. A leg that rekeys every 120 s holds 1.5 epochs on the average, never more than 3.
+ */
+void leg_table_sweep(struct leg_table *t, uint64_t now);
 
 /* The leg of an index, NULL if there is none. Workers and control. One cache line. */
 static inline struct leg *leg_table_find(const struct leg_table *t, uint64_t index)

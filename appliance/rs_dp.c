@@ -250,6 +250,7 @@ struct rs_worker *rs_dp_worker(struct rs_dp *dp, uint16_t id)
 void rs_dp_housekeep(struct rs_dp *dp, uint64_t now)
 {
 	relay_table_reclaim(dp->paths);
+	leg_table_sweep(dp->legs, now);
 	leg_table_reclaim(dp->legs);
 	idx_pool_reclaim(&dp->bindings.pool);
 	gone_reclaim(dp);
