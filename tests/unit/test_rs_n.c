@@ -708,15 +708,56 @@ static void port_writes_sums(void **state)
 	rig_down(&r);
 }
 
+/* The check that every other test ends with sees a packet that vanishes, counted or not. */
+static void conservation_tells(void **state)
+{
+	static struct rig r;
+	struct endpoint mn = ep_of(NODE_VIP4, 5000), gn = ep_of(VIP_GN4, 53);
+	struct worker *w;
+	uint16_t len;
+
+	rig_up(&r, NULL);
+	w = r.f.w[0];
+	len = pkt_udp(r.in, &mn, &gn, 64, r.body, BODY);
+	node_send(&r.n, r.in, len);
+	assert_int_equal(w->lanes.tx.n, 1);
+	assert_int_equal(fix_missing(&r.f), 1); /* it waits to be sent */
+	rte_pktmbuf_free(fix_out(w));
+	assert_int_equal(fix_missing(&r.f), 0);
+	/* Freed by a stage that did not say so. */
+	node_send(&r.n, r.in, len);
+	rte_pktmbuf_free(w->lanes.tx.pkt[0]);
+	w->lanes.tx.n = 0;
+	assert_int_equal(fix_missing(&r.f), 1);
+	burst_drop(&w->stats, NULL, DROP_TX_FULL);
+	assert_int_equal(fix_missing(&r.f), 0);
+	/* Said, but kept. */
+	assert_int_equal(rte_mempool_in_use_count(r.f.pool), 0);
+	node_send(&r.n, r.in, len);
+	struct rte_mbuf *kept = fix_out(w);
+
+	assert_int_equal(fix_missing(&r.f), 0);
+	assert_int_equal(rte_mempool_in_use_count(r.f.pool), 1);
+	rte_pktmbuf_free(kept);
+	rig_down(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(udp_both_ways),      cmocka_unit_test(tcp_clamps_mss),
-		cmocka_unit_test(echo_both_ways),     cmocka_unit_test(suites_and_forgeries),
-		cmocka_unit_test(refused_by_name),    cmocka_unit_test(key_limits),
-		cmocka_unit_test(wrong_worker),	      cmocka_unit_test(heir),
-		cmocka_unit_test(two_parts),	      cmocka_unit_test(moved_leg),
-		cmocka_unit_test(too_big_on_the_way), cmocka_unit_test(port_writes_sums),
+		cmocka_unit_test(conservation_tells),
+		cmocka_unit_test(udp_both_ways),
+		cmocka_unit_test(tcp_clamps_mss),
+		cmocka_unit_test(echo_both_ways),
+		cmocka_unit_test(suites_and_forgeries),
+		cmocka_unit_test(refused_by_name),
+		cmocka_unit_test(key_limits),
+		cmocka_unit_test(wrong_worker),
+		cmocka_unit_test(heir),
+		cmocka_unit_test(two_parts),
+		cmocka_unit_test(moved_leg),
+		cmocka_unit_test(too_big_on_the_way),
+		cmocka_unit_test(port_writes_sums),
 	};
 	int ret;
 
