@@ -4,6 +4,8 @@
 #include "appliance/pipeline/icmp.h"
 #include "appliance/pipeline/outer.h"
 
+#include <rte_branch_prediction.h>
+
 enum {
 	TCP_SYN = 2,
 	TCP_CHECK = 16,
@@ -58,6 +60,28 @@ static uint64_t sum_of(const struct ip_addr *src, const struct ip_addr *dst, uin
 	return csum_ip(src) + csum_ip(dst) + csum_be16(sport) + csum_be16(dport);
 }
 
+static uint64_t sum_v4(const struct ip_addr *src, const struct ip_addr *dst, uint16_t sport,
+		       uint16_t dport)
+{
+	uint32_t a, b;
+
+	memcpy(&a, src->b + 12, sizeof(a));
+	memcpy(&b, dst->b + 12, sizeof(b));
+	return (uint64_t)a + b + csum_be16(sport) + csum_be16(dport);
+}
+
+/* The upper layer's checksum behind new addresses and ports. What makes an address an IPv4 one is the
+ * same before and after, where both are.
+ */
+static uint16_t check_across(uint16_t check, const struct tuple *t, const struct rewrite *r)
+{
+	if (likely(!t->v6 && ip_is_v4(r->dst)))
+		return csum_replace(check, sum_v4(&t->src, &t->dst, t->sport, t->dport),
+				    sum_v4(r->src, r->dst, r->sport, r->dport));
+	return csum_replace(check, sum_of(&t->src, &t->dst, t->sport, t->dport),
+			    sum_of(r->src, r->dst, r->sport, r->dport));
+}
+
 static void store_sum(uint8_t *p, uint16_t check)
 {
 	memcpy(p, &check, 2);
@@ -83,17 +107,14 @@ static void udp(uint8_t *l4, const struct tuple *t, const struct rewrite *r)
 		check = (uint16_t)~csum_fold(
 			csum_bytes(l4, len, csum_pseudo(r->src, r->dst, IPPROTO_UDP, len)));
 	else
-		check = csum_replace(check, sum_of(&t->src, &t->dst, t->sport, t->dport),
-				     sum_of(r->src, r->dst, r->sport, r->dport));
+		check = check_across(check, t, r);
 	store_sum(l4 + 6, check == 0 ? 0xffff : check);
 }
 
 static void tcp(uint8_t *l4, const struct tuple *t, const struct rewrite *r)
 {
 	ports_store(l4, r);
-	store_sum(l4 + TCP_CHECK, csum_replace(load_sum(l4 + TCP_CHECK),
-					       sum_of(&t->src, &t->dst, t->sport, t->dport),
-					       sum_of(r->src, r->dst, r->sport, r->dport)));
+	store_sum(l4 + TCP_CHECK, check_across(load_sum(l4 + TCP_CHECK), t, r));
 	if (t->tcp_flags & TCP_SYN && r->mss != 0)
 		clamp_mss(l4, r->mss);
 }
