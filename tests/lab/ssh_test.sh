@@ -29,7 +29,6 @@ cat >"$tmp/sshd_config" <<-EOF
 EOF
 on bob mkdir -p /run/sshd
 on bob /usr/sbin/sshd -D -e -f "$tmp/sshd_config" 2>"$tmp/sshd.log" &
-sshd=$!
 wait_for 10 on bob sh -c 'ss -Hltn | grep -q ":22 "' || fail "sshd: $(cat "$tmp/sshd.log")"
 
 remote() {
@@ -62,8 +61,6 @@ done
 for net in alice A B; do
 	"$lab" capture $net stop
 done
-kill $sshd
-wait $sshd || true
 
 # On the wire: no fragments; beyond the narrow place nothing above 1280 bytes; before it only the
 # node's search for the size of its path, which is some dozens of datagrams.
