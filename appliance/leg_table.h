@@ -88,13 +88,14 @@ struct leg_key {
 	_Atomic uint32_t tx_seq[LEG_SEAL_ROUTES]; /* owner: next sequence on route 0 and 2 */
 	uint32_t window[3];			  /* owner: replay window by route, entry + 1 */
 	uint8_t suite;
-	uint8_t flags; /* owner: enum key_flag */
-	uint8_t pad[2];
+	uint8_t flags;		 /* owner: enum key_flag */
+	uint16_t spent_told_sec; /* owner: when control was last told that it is spent */
 } __rte_aligned(64);
 
 enum key_flag {
 	KEY_SEEN = 1 << 0, /* a packet opened under it */
 	KEY_SOFT_TOLD = 1 << 1,
+	KEY_SPENT_TOLD = 1 << 2, /* spent_told_sec is set */
 };
 
 /* A node as the NAT knows it: outlives a leg that a new handshake replaces. Bindings and mappings

@@ -113,13 +113,18 @@ static inline void dp_count(struct dp *dp, enum dp_counter c)
 /* Tell the core that new keys are due; again after DP_REKEY_TELL_NS if none came. Neither this
  * event nor active() may delete an association.
  */
-static inline void dp_rekey_check(struct dp *dp, uint64_t now, struct dp_assoc *a)
+static inline void dp_rekey_tell(struct dp *dp, uint64_t now, struct dp_assoc *a)
 {
-	if ((a->rekey_told_ns != 0 && now - a->rekey_told_ns < DP_REKEY_TELL_NS) ||
-	    !session_rekey_due(a->session, now))
+	if (a->rekey_told_ns != 0 && now - a->rekey_told_ns < DP_REKEY_TELL_NS)
 		return;
 	a->rekey_told_ns = now;
 	dp->events->rekey_due(dp->events_ctx, now, a->conf.id);
+}
+
+static inline void dp_rekey_check(struct dp *dp, uint64_t now, struct dp_assoc *a)
+{
+	if (session_rekey_due(a->session, now))
+		dp_rekey_tell(dp, now, a);
 }
 
 /* ---- dp_vip.c ---- */

@@ -125,6 +125,8 @@ static void opened(struct dp *dp, uint64_t now, struct dp_assoc *a, uint8_t tos,
 			dp_count(dp, DP_RX_SESSION);
 			return;
 		}
+		/* The responder may send under it from here on. */
+		dp_hold_release_assoc(dp, now, a);
 	}
 	if (wire_type_is_data(meta->type)) {
 		enum dp_counter end = data(dp, now, a, tos, meta, body, len);

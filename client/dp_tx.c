@@ -137,9 +137,9 @@ static enum dp_counter send_sized(struct dp *dp, uint64_t now, struct dp_assoc *
 }
 
 /* Something that comes later is missing: keys, a route, or the size that the route takes. */
-static bool must_wait(const struct dp_assoc *a, size_t len)
+static bool must_wait(const struct dp_assoc *a, uint64_t now, size_t len)
 {
-	if (a == NULL || session_epoch(a->session) < 0 || !a->has_use)
+	if (a == NULL || !a->has_use || !session_can_send(a->session, now))
 		return true;
 	return len > DATAPATH_SMALL_INNER && a->route[a->use].conf.outer == 0;
 }
@@ -149,8 +149,12 @@ void dp_tx(struct dp *dp, uint64_t now, struct dp_vip *v, uint8_t *pkt, size_t l
 	struct dp_assoc *a = v->assoc;
 	enum dp_counter end;
 
-	if (must_wait(a, len)) {
+	if (must_wait(a, now, len)) {
 		dp_hold(dp, now, v, pkt, len);
+		/* After a rest the keys are too old for data, and nobody has made new ones. */
+		if (a != NULL && session_epoch(a->session) >= 0 &&
+		    !session_can_send(a->session, now))
+			dp_rekey_tell(dp, now, a);
 		return;
 	}
 	end = send_sized(dp, now, a, pkt, len);

@@ -15,7 +15,7 @@
 /* RS-N, to the node: seal under the leg's sending key, with this worker's own sequence, and put the
  * outer headers around it. The control lcore seals the same leg's control on route 1.
  */
-enum { OUTER_TTL = 64 };
+enum { OUTER_TTL = 64, SPENT_TELL_SEC = 5 };
 
 /* One packet between the loops. */
 struct sealing {
@@ -93,6 +93,19 @@ static void tell_soft(struct worker *w, const struct leg *leg, uint8_t epoch)
 	rs_event_put(w, RS_CLASS_SEALED, &ev);
 }
 
+/* A node at rest makes no new keys: it is asked to, again while somebody sends to it. */
+static void tell_spent(struct worker *w, const struct leg *leg, const struct sealing *s)
+{
+	uint16_t sec = (uint16_t)(w->now / 1000000000);
+
+	if ((s->key->flags & KEY_SPENT_TOLD) != 0 &&
+	    (uint16_t)(sec - s->key->spent_told_sec) < SPENT_TELL_SEC)
+		return;
+	s->key->flags |= KEY_SPENT_TOLD;
+	s->key->spent_told_sec = sec;
+	tell_soft(w, leg, s->epoch);
+}
+
 /* The next sequence of the leg's sending key on the way's route. */
 static enum drop_reason seq_take(struct worker *w, const struct leg *leg, const struct sealing *s,
 				 uint32_t *seq)
@@ -101,8 +114,10 @@ static enum drop_reason seq_take(struct worker *w, const struct leg *leg, const 
 	const struct rs_dp *dp = w->rs->dp;
 
 	*seq = atomic_load_explicit(next, memory_order_relaxed);
-	if (unlikely(*seq >= dp->key_hard_packets || w->now >= s->key->data_until_ns))
+	if (unlikely(*seq >= dp->key_hard_packets || w->now >= s->key->data_until_ns)) {
+		tell_spent(w, leg, s);
 		return DROP_KEY_SPENT;
+	}
 	if (unlikely(*seq >= dp->key_soft_packets && (s->key->flags & KEY_SOFT_TOLD) == 0)) {
 		s->key->flags |= KEY_SOFT_TOLD;
 		tell_soft(w, leg, s->epoch);

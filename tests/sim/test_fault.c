@@ -225,6 +225,32 @@ static void test_long_life(void **state)
 	scenario_end(w);
 }
 
+/* The keys of a path that rests grow too old for data. The first packet after the rest waits for new
+ * ones and goes, from either side.
+ */
+static void rest(unsigned int from, unsigned int to, uint64_t ns)
+{
+	struct world *w = world_create(34 + from);
+
+	scenario_flow(w, &f, ALICE, BOB, 0, false);
+	sim_run(&w->sim, ns);
+	sim_flow_start(&g, &w->nodes[from], &w->nodes[to], &w->nodes[to].vips.v4, 100, 0, true);
+	sim_flow_send(&g);
+	assert_true(sim_run_until(&w->sim, SIM_SEC, has_echo, &g));
+	scenario_end(w);
+}
+
+static void test_rest(void **state)
+{
+	static const uint64_t times[] = {150, 200, 290, 350, 3600};
+
+	for (unsigned int i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		print_message("%llu s\n", (unsigned long long)times[i]);
+		rest(ALICE, BOB, times[i] * SIM_SEC);
+		rest(BOB, ALICE, times[i] * SIM_SEC);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,7 +259,7 @@ int main(void)
 		cmocka_unit_test(test_rekey),	    cmocka_unit_test(test_rekey_rough),
 		cmocka_unit_test(test_no_such_vip), cmocka_unit_test(test_by_vip),
 		cmocka_unit_test(test_small_mtu),   cmocka_unit_test(test_full_size),
-		cmocka_unit_test(test_long_life),
+		cmocka_unit_test(test_long_life),   cmocka_unit_test(test_rest),
 	};
 
 	if (getenv("SIM_ONLY") != NULL)
