@@ -288,11 +288,19 @@ static void keepalive_done(void *ctx, void *arg, const struct msg *m)
 	take_observed(n, &m->observed);
 }
 
+static void legs_keepalive(struct node *n)
+{
+	struct leg *l;
+
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (leg_is_needed(l))
+		leg_keepalive(l);
+}
+
 static void keepalive(struct node *n)
 {
 	struct registrar *r = &n->registrar;
 	struct msg *m = &n->tx;
-	struct leg *l;
 
 	plan_keepalive(r);
 	if (!r->keepalive_out && !r->register_out) {
@@ -302,9 +310,19 @@ static void keepalive(struct node *n)
 		r->keepalive_out =
 			chan_request(&r->chan, m, NULL, keepalive_done, &r->tag_keepalive) == 0;
 	}
-	TAILQ_FOREACH(l, &n->legs, link)
-	if (leg_is_needed(l))
-		leg_keepalive(l);
+	legs_keepalive(n);
+}
+
+/* The DC asks when an RS that we have a leg to may have lost it: a restart is told by its reset. */
+static void asked_alive(struct chan *c, const struct datapath_rx *rx, uint32_t txn)
+{
+	struct node *n = c->node;
+
+	msg_init(&n->tx, MSG_KEEP_ALIVE, true, txn);
+	n->tx.has = HAS(OBSERVED);
+	n->tx.observed = rx->from;
+	chan_answer(c, &n->tx);
+	legs_keepalive(n);
 }
 
 static void op_request(struct chan *c, const struct datapath_rx *rx, struct msg *m)
@@ -327,6 +345,9 @@ static void op_request(struct chan *c, const struct datapath_rx *rx, struct msg 
 		}
 		binding_remove(n, m);
 		break;
+	case MSG_KEEP_ALIVE:
+		asked_alive(c, rx, txn);
+		return;
 	default:
 		error = MSG_ERR_NOT_ALLOWED;
 	}

@@ -177,6 +177,7 @@ void dc_start(struct dc *dc, uint64_t now)
 	if (p->kind == PARTY_NODE && party_node(p)->has_vips)
 		dc_publish(dc, party_node(p), false);
 	peers_start(dc, now);
+	places_start(dc, now);
 }
 
 /* ---- packets ---- */

@@ -10,6 +10,7 @@
 #include "dc/channel.h"
 #include "dc/dc_core.h"
 #include "dc/gate.h"
+#include "dc/place.h"
 #include "dc/pool.h"
 #include "dc/registry.h"
 #include "dc/table.h"
@@ -46,6 +47,7 @@ struct dc {
 	/* who is who: registry.c */
 	struct registry registry;
 	struct pool pool4, pool6;
+	struct places places; /* place.c */
 
 	struct relay *relay;		 /* relay.c: rows at the RSs */
 	struct directing *directing;	 /* directing.c: directions in work */

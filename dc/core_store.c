@@ -141,6 +141,7 @@ int dc_delete_party(struct dc *dc, struct party *p,
 	if (w == NULL)
 		return -ENOMEM;
 	w->is_delete = true;
+	place_delete(dc, p);
 	return dc_write_submit(dc, w, p, done, arg);
 }
 
@@ -240,6 +241,8 @@ int dc_load(struct dc *dc, uint8_t table, const uint8_t *key, size_t key_len, co
 				  value_len);
 	case DC_TABLE_BINDING:
 		return relay_load_binding(dc, key, key_len, value, value_len);
+	case DC_TABLE_PLACE:
+		return place_load(dc, key, key_len, value, value_len);
 	default:
 		return -EBADMSG;
 	}

@@ -19,6 +19,7 @@
 	X(RX_NOT_WAITING,    "handshake 2, cookie or reset that nobody waits for")                 \
 	X(RX_SEALED_BAD,     "sealed packet that did not open (see session verdicts)")             \
 	X(RESET_SENT,        "told a stranger that its association is forgotten")                  \
+	X(RESTART_TOLD,      "told after a restart, unasked, that the association is forgotten")   \
 	X(RESET_LIMITED,     "reset held back by the rate limit")                                  \
 	X(HS_RATE_COOKIE,    "cookies asked for because of the handshake rate")                    \
 	X(HS_BAD_PAYLOAD,    "handshake payload without what it must have")                        \

@@ -58,6 +58,7 @@ enum dc_table {
 	DC_TABLE_NODE,	  /* name -> enrolment of a node, its join token with it */
 	DC_TABLE_RS,	  /* name -> the same of a relay server */
 	DC_TABLE_BINDING, /* node name, index -> general host: survives for the quarantine's sake */
+	DC_TABLE_PLACE,	  /* kind and name -> where it was last, and under which of our indices */
 	DC_TABLE_COUNT,
 };
 

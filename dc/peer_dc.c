@@ -184,6 +184,7 @@ void peer_associate(struct dc *dc, uint64_t now, struct channel *ch, struct msg 
 		channel_refuse(ch, now, m, code);
 		return;
 	}
+	place_note(dc, ch);
 	msg_init(out, MSG_ASSOCIATE, true, m->txn);
 	put_claims(dc, out);
 	channel_answer(ch, now, out);

@@ -2,6 +2,7 @@
 #include "dc/record.h"
 
 #include "common/bytes.h"
+#include "common/wire.h"
 
 #include <errno.h>
 
@@ -70,6 +71,46 @@ int record_party_decode(struct record_party *r, const uint8_t *in, size_t len)
 	get(p, r->token.used_key, sizeof(r->token.used_key));
 	r->token.is_open = r->has_token;
 	r->token.is_used = r->token_used;
+	return 0;
+}
+
+static uint8_t *put_endpoint(uint8_t *p, const struct endpoint *e)
+{
+	p = put(p, e->ip.b, sizeof(e->ip.b));
+	store_be16(p, e->port);
+	return p + 2;
+}
+
+static const uint8_t *get_endpoint(const uint8_t *p, struct endpoint *e)
+{
+	p = get(p, e->ip.b, sizeof(e->ip.b));
+	e->port = load_be16(p);
+	return p + 2;
+}
+
+size_t record_place_encode(const struct place *r, uint8_t *out)
+{
+	uint8_t *p = out;
+
+	*p++ = RECORD_FORMAT;
+	store_be64(p, r->index);
+	p = put_endpoint(p + 8, &r->remote);
+	p = put_endpoint(p, &r->local);
+	return (size_t)(p - out);
+}
+
+int record_place_decode(struct place *r, const uint8_t *in, size_t len)
+{
+	const uint8_t *p = in + 1;
+
+	if (len != RECORD_PLACE_LEN || in[0] != RECORD_FORMAT)
+		return -EBADMSG;
+	memset(r, 0, sizeof(*r));
+	r->index = load_be64(p);
+	p = get_endpoint(p + 8, &r->remote);
+	get_endpoint(p, &r->local);
+	if (wire_is_path_id(r->index) || r->remote.port == 0 || !ip_is_unicast(&r->remote.ip))
+		return -EBADMSG;
 	return 0;
 }
 

@@ -117,6 +117,7 @@ static void step(struct registration *r, uint64_t now)
 	if (r->grant == NULL)
 		dc_count(dc, DC_COUNT_REG_NO_RS);
 	dc_count(dc, DC_COUNT_REG_OK);
+	place_note(dc, n->p.ch);
 	respond(r, now);
 	registration_free(r);
 }
@@ -237,6 +238,7 @@ static void rs_respond(struct dc *dc, uint64_t now, struct rs *rs, uint32_t txn)
 
 	if (rs->p.ch == NULL)
 		return;
+	place_note(dc, rs->p.ch);
 	msg_init(m, MSG_REGISTRATION, true, txn);
 	m->has |= HAS(VIPS) | HAS(OBSERVED) | HAS(LOCATION) | HAS(KEEPALIVE);
 	m->observed = rs->p.ch->from;

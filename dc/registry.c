@@ -2,6 +2,7 @@
 #include "dc/registry.h"
 
 #include "dc/core.h"
+#include "dc/place.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -199,6 +200,7 @@ void registry_remove(struct dc *dc, struct party *p)
 {
 	struct registry *r = &dc->registry;
 
+	place_gone(dc, p);
 	if (p->staged != NULL)
 		channel_destroy(p->staged);
 	p->staged = NULL;

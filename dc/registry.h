@@ -6,7 +6,7 @@
  *
  * Enrolment (name, key, lasting PSK, token, VIPs) is durable: one record per party, written whole
  * (dc/record.h). Where a node is (addresses, location number, NAT) is memory only: after a restart
- * the DC answers its keep-alive with REGISTER and learns it again. Location and attempt numbers start
+ * the node registers anew, and is told that it must (dc/place.h). Location and attempt numbers start
  * from 0 then, which lets nobody in: a replayed handshake 1 is never proven by a sealed packet, and
  * every other message comes under keys made since. DC lcore only.
  */
@@ -32,6 +32,14 @@ struct join_token {
 	uint8_t used_key[NOISE_KEY_LEN];
 };
 
+/* Where the live association of a party is: it is written down, so that a DC that is started again
+ * can say there that it has forgotten.
+ */
+struct place {
+	uint64_t index; /* ours; 0: none */
+	struct endpoint remote, local;
+};
+
 /* What every kind has. */
 struct party {
 	struct table_link by_name, by_key, by_token;
@@ -43,6 +51,7 @@ struct party {
 	uint8_t key[NOISE_KEY_LEN];
 	uint8_t psk[NOISE_PSK_LEN]; /* lasting */
 	struct join_token token;
+	struct place place;	/* as written last */
 	struct channel *ch;	/* NULL: no association since the start */
 	struct channel *staged; /* opened with a token by a key not yet proven */
 	char name[NAME_MAX_LEN + 1];

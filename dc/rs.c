@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "dc/core.h"
+#include "dc/directing.h"
 #include "dc/relay.h"
 
 #include <stdlib.h>
@@ -140,6 +141,22 @@ void rs_status(struct dc *dc, uint64_t now, struct rs *rs, const struct msg_load
 	alive(dc, now, rs);
 }
 
+/* The RS has just been told of their leave again. If it was started anew it knows no leg, and a node at
+ * rest would not notice: it is to look after its own.
+ */
+static void tell_nodes(struct dc *dc, uint64_t now, const struct msg *answer)
+{
+	for (unsigned int i = 0; i < answer->grants_n; i++) {
+		const struct grant *g = grant_by_id(dc, answer->grants[i].key_id);
+		struct node *n = g != NULL ? registry_by_vip(dc, &g->vips.v6) : NULL;
+
+		if (n == NULL || !node_is_reachable(n))
+			continue;
+		msg_init(&dc->tx, MSG_KEEP_ALIVE, false, 0);
+		channel_request(n->p.ch, now, &dc->tx, NULL, NULL);
+	}
+}
+
 static void rows_sent(void *ctx, void *arg, const struct msg *m)
 {
 	struct channel *ch = ctx;
@@ -154,6 +171,7 @@ static void rows_sent(void *ctx, void *arg, const struct msg *m)
 		return;
 	}
 	relay_answer(dc, rs, m);
+	tell_nodes(dc, dc->now, m);
 	send_rows(dc, dc->now, rs);
 }
 

@@ -17,10 +17,8 @@
 
 /* Indexed by enum dc_table. */
 static const char *const table_names[DC_TABLE_COUNT] = {
-	[DC_TABLE_META] = "meta",
-	[DC_TABLE_NODE] = "node",
-	[DC_TABLE_RS] = "rs",
-	[DC_TABLE_BINDING] = "binding",
+	[DC_TABLE_META] = "meta",	[DC_TABLE_NODE] = "node",   [DC_TABLE_RS] = "rs",
+	[DC_TABLE_BINDING] = "binding", [DC_TABLE_PLACE] = "place",
 };
 
 struct store {

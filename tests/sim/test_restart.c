@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Services that are started again tell those that lean on them, also who has nothing to say. */
+#include "tests/sim/scenario.h"
+
+static struct sim_flow f;
+
+/* Nobody sends anything; the DC comes back and finds them within seconds, not at their keep-alives,
+ * which are minutes apart by then.
+ */
+static void test_dc(void **state)
+{
+	struct world *w = world_create(60);
+	struct vips vips;
+	uint64_t up;
+
+	sim_run(&w->sim, 3600 * SIM_SEC);
+	sim_dc_stop(&w->dc);
+	sim_dc_start(&w->dc);
+	up = w->sim.now;
+	sim_run(&w->sim, 3 * SIM_SEC);
+	assert_int_equal(dc_counters(w->dc.dc)[DC_COUNT_REG_OK], 1 + WORLD_NODES);
+	assert_int_equal(world_direct(w, ALICE, world_name(BOB), &vips, NULL), NODE_DIRECTION_PATH);
+	assert_int_equal(world_direct(w, CAROL, world_name(BOB), &vips, NULL), NODE_DIRECTION_PATH);
+	assert_in_range(w->sim.now - up, 0, 5 * SIM_SEC);
+	scenario_end(w);
+}
+
+/* The first word to a node is lost; it is told again. */
+static void test_dc_lossy(void **state)
+{
+	struct world *w = world_create(61);
+	struct vips vips;
+
+	sim_run(&w->sim, 3600 * SIM_SEC);
+	sim_dc_stop(&w->dc);
+	sim_dc_start(&w->dc);
+	w->nets[NAT_B].is_cut = true;
+	sim_run(&w->sim, 3 * SIM_SEC);
+	w->nets[NAT_B].is_cut = false;
+	sim_run(&w->sim, 15 * SIM_SEC);
+	assert_int_equal(dc_counters(w->dc.dc)[DC_COUNT_REG_OK], 1 + WORLD_NODES);
+	assert_int_equal(world_direct(w, ALICE, world_name(BOB), &vips, NULL), NODE_DIRECTION_PATH);
+	scenario_end(w);
+}
+
+/* Who is known again is not told again, and an expelled node's place is forgotten. */
+static void test_dc_quiet(void **state)
+{
+	struct world *w = world_create(62);
+	uint64_t told;
+
+	sim_run(&w->sim, 60 * SIM_SEC);
+	sim_node_stop(&w->nodes[CAROL]);
+	dc_expel(w->dc.dc, w->sim.now, DC_NODE, world_name(CAROL), NULL, NULL);
+	sim_run(&w->sim, SIM_SEC);
+	sim_dc_stop(&w->dc);
+	sim_dc_start(&w->dc);
+	sim_run(&w->sim, 120 * SIM_SEC);
+	told = dc_counters(w->dc.dc)[DC_COUNT_RESTART_TOLD];
+	/* alice, bob, the RS: one each, unless it was on its way to us just then */
+	assert_in_range(told, 1, 3);
+	assert_int_equal(dc_counters(w->dc.dc)[DC_COUNT_REG_OK], 3);
+	sim_node_start(&w->nodes[CAROL]);
+	scenario_end(w);
+}
+
+/* The relay loses its legs while nobody sends. Bob is at rest; what alice then sends reaches him. */
+static void test_rs(void **state)
+{
+	struct world *w = world_create(63);
+	uint64_t since;
+
+	scenario_flow(w, &f, ALICE, BOB, 0, false);
+	sim_run(&w->sim, 3600 * SIM_SEC);
+	sim_rs_stop(&w->rs);
+	sim_run(&w->sim, 2 * SIM_SEC);
+	sim_rs_start(&w->rs);
+	sim_run(&w->sim, 3 * SIM_SEC);
+	since = w->sim.now;
+	f.echoes = 0;
+	sim_flow_send(&f);
+	assert_true(sim_run_until(&w->sim, SIM_SEC, has_echo, &f));
+	printf("RS restarted at rest: echo after %.0f ms\n", (double)(w->sim.now - since) / 1e6);
+	scenario_end(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dc),
+		cmocka_unit_test(test_dc_lossy),
+		cmocka_unit_test(test_dc_quiet),
+		cmocka_unit_test(test_rs),
+	};
+
+	if (getenv("SIM_ONLY") != NULL)
+		cmocka_set_test_filter(getenv("SIM_ONLY"));
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
