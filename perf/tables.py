@@ -36,7 +36,7 @@ def number(v, unit=""):
 def rows_table(rows):
     yield "| name | best | median | floor | ratio | goal, stretch |"
     yield "|---|---|---|---|---|---|"
-    hostile = {n: "2" for n in rows if n.startswith("hostile.")}
+    hostile = {n: "2" for n in rows if n.startswith("hostile.") and rows[n]["floor"]}
     for name, goal in {**GOALS, **hostile}.items():
         r = rows.get(name)
         if r:
