@@ -76,9 +76,15 @@ static int port_of(struct app *app, const struct config *c, const struct config_
 	for (*place = 0; *place < app->n_ports; ++*place)
 		if (strcmp(app->ports[*place].device, f->port) == 0)
 			return 0;
-	for (uint32_t i = 0; i < c->n_ifaces; i++)
-		if (strcmp(c->ifaces[i].port, f->port) == 0)
-			pc.mtu = (uint16_t)RTE_MAX(pc.mtu, c->ifaces[i].mtu);
+	for (uint32_t i = 0; i < c->n_ifaces; i++) {
+		if (strcmp(c->ifaces[i].port, f->port) != 0)
+			continue;
+		if (c->ifaces[i].n_members > 0) {
+			pc.n_members = c->ifaces[i].n_members;
+			pc.members = c->ifaces[i].members;
+		}
+		pc.mtu = (uint16_t)RTE_MAX(pc.mtu, c->ifaces[i].mtu);
+	}
 	ret = port_open(f->port, &pc, &app->ports[app->n_ports]);
 	if (ret == 0)
 		app->n_ports++;

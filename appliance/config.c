@@ -31,7 +31,10 @@ static const struct conf_row iface_rows[] = {
 		    "name of the TAP through which Linux has its part: ARP, ND, ICMP, TCP"),
 	CONF_STRING("port", struct config_iface, port, NULL, RESTART,
 		    "DPDK device: a PCI address such as 0000:03:00.0, or a virtual one such as "
-		    "net_af_packet0,iface=veth0"),
+		    "net_af_packet0,iface=veth0; net_bonding0,mode=1 joins the members"),
+	CONF_LIST(STRING, "members", struct config_iface, members, n_members, "", RESTART,
+		  "devices that a net_bonding port joins; mode=0 takes turns, 1 is active and "
+		  "backup, 2 balances, 4 is LACP"),
 	CONF_U32("vlan", struct config_iface, vlan, 0, 4094, "0", RESTART,
 		 "VLAN of this interface on its port; 0 is untagged"),
 	CONF_ENUM("side", struct config_iface, side, side_words, "both", RESTART,
@@ -329,6 +332,29 @@ static void check_iface(const struct config *c, uint32_t at, struct conf_report 
 	}
 }
 
+/* Interfaces on one port say its members once. */
+static void check_bond(const struct config *c, uint32_t at, struct conf_report *r)
+{
+	const struct config_iface *f = &c->ifaces[at];
+	uint32_t members = 0;
+	char path[48];
+
+	snprintf(path, sizeof(path), "interfaces[%u].members", at);
+	if (!port_is_bond(f->port)) {
+		if (f->n_members > 0)
+			yaml_conf_reject(r, path, "%s joins no devices, net_bonding0 does",
+					 f->port);
+		return;
+	}
+	for (uint32_t i = 0; i < c->n_ifaces; i++)
+		if (strcmp(c->ifaces[i].port, f->port) == 0)
+			members += c->ifaces[i].n_members;
+	if (members == 0)
+		yaml_conf_reject(r, path, "a net_bonding port needs at least one");
+	if (f->n_members > 0 && members > f->n_members)
+		yaml_conf_reject(r, path, "said already for this port");
+}
+
 static bool port_in_workers(const struct config *c, uint32_t port)
 {
 	return port >= c->ntm.base_port && port < c->ntm.base_port + c->lcores.workers;
@@ -412,6 +438,8 @@ int config_load(const char *path, struct config *c, struct conf_report *r)
 		return ret;
 	for (uint32_t i = 0; i < c->n_ifaces; i++)
 		check_iface(c, i, r);
+	for (uint32_t i = 0; i < c->n_ifaces; i++)
+		check_bond(c, i, r);
 	check_ntm(c, r);
 	check_rest(c, r);
 	check_suites(c, r);

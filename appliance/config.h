@@ -24,6 +24,7 @@ enum {
 	CONFIG_RELAY_MAX = DC_ZONES_MAX,
 	CONFIG_PEERS_MAX = 16,
 	CONFIG_CPUS_MAX = 64, /* bytes of a CPU set such as "0-1,4" */
+	CONFIG_MEMBERS_MAX = 8,
 	CONFIG_PATH_MAX = 108,
 	CONFIG_NAME_MAX = 256,
 };
@@ -37,8 +38,10 @@ enum config_side { SIDE_BOTH, SIDE_ACCESS, SIDE_OUTSIDE };
 struct config_iface {
 	char name[16];	/* of the TAP: a Linux interface name */
 	char port[256]; /* DPDK device string */
-	uint32_t vlan;	/* 0: untagged */
-	uint32_t side;	/* enum config_side */
+	uint32_t n_members;
+	char members[CONFIG_MEMBERS_MAX][256]; /* of a net_bonding port */
+	uint32_t vlan;			       /* 0: untagged */
+	uint32_t side;			       /* enum config_side */
 	uint32_t mtu;
 	uint32_t n_addresses;
 	char addresses[CONFIG_ADDRS_MAX][64]; /* "192.0.2.1/24"; or "kernel" alone */

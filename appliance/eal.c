@@ -98,9 +98,17 @@ static void add_devices(struct args *a, const struct config *c)
 	bool pci = false;
 
 	for (uint32_t i = 0; i < c->n_ifaces; i++) {
-		if (port_is_pci(c->ifaces[i].port)) {
-			add(a, "--allow=%s", c->ifaces[i].port);
+		const struct config_iface *f = &c->ifaces[i];
+
+		if (port_is_pci(f->port)) {
+			add(a, "--allow=%s", f->port);
 			pci = true;
+		}
+		for (uint32_t m = 0; m < f->n_members; m++) {
+			if (port_is_pci(f->members[m])) {
+				add(a, "--allow=%s", f->members[m]);
+				pci = true;
+			}
 		}
 	}
 	if (!pci)

@@ -55,20 +55,82 @@ static int fail(const char *device, const char *what, int err)
 	return err;
 }
 
-static int find(const char *device, const struct port_config *c, uint16_t *id)
+bool port_is_bond(const char *device)
 {
-	char args[320], name[64];
+	return strncmp(device, "net_bonding", 11) == 0;
+}
+
+/* The part of a device string that names it. */
+static int name_len(const char *device)
+{
+	return (int)strcspn(device, ",");
+}
+
+static int find(const char *args, uint16_t *id)
+{
+	char name[64];
 	int ret;
 
-	snprintf(args, sizeof(args), "%s", device);
-	complete_args(args, sizeof(args), c);
-	snprintf(name, sizeof(name), "%.*s", (int)strcspn(device, ","), device);
+	snprintf(name, sizeof(name), "%.*s", name_len(args), args);
 	if (rte_eth_dev_get_port_by_name(name, id) == 0)
 		return 0; /* PCI: the EAL probed it */
 	ret = rte_dev_probe(args);
 	if (ret < 0)
 		return ret;
 	return rte_eth_dev_get_port_by_name(name, id);
+}
+
+static void remove_device(const char *device, uint16_t id)
+{
+	struct rte_eth_dev_info dev;
+	int found = rte_eth_dev_info_get(id, &dev);
+
+	(void)rte_eth_dev_stop(id);
+	(void)rte_eth_dev_close(id);
+	if (found == 0 && !port_is_pci(device))
+		(void)rte_dev_remove(dev.device);
+}
+
+static void remove_members(struct port_info *info)
+{
+	char name[RTE_ETH_NAME_MAX_LEN];
+
+	while (info->n_members > 0) {
+		uint16_t id = info->members[--info->n_members];
+
+		if (rte_eth_dev_get_name_by_port(id, name) == 0)
+			remove_device(name, id);
+	}
+}
+
+/* A bond is told its members by name, so they are there first. */
+static int make(const char *device, const struct port_config *c, struct port_info *info)
+{
+	char args[1024], member[320];
+	size_t n = (size_t)snprintf(args, sizeof(args) / 2, "%s", device);
+	int ret = 0;
+
+	complete_args(args, sizeof(args), c);
+	for (unsigned int i = 0; i < c->n_members && ret == 0; i++) {
+		snprintf(member, sizeof(member), "%s", c->members[i]);
+		complete_args(member, sizeof(member), c);
+		ret = find(member, &info->members[i]);
+		if (ret < 0) {
+			LOG(ERR, "port %s: member %s: no such device, or it is busy", device,
+			    c->members[i]);
+			break;
+		}
+		info->n_members++;
+		n += (size_t)snprintf(args + n, sizeof(args) - n, ",slave=%.*s", name_len(member),
+				      member);
+		if (n >= sizeof(args))
+			ret = -E2BIG;
+	}
+	if (ret == 0)
+		ret = find(args, &info->id);
+	if (ret < 0)
+		remove_members(info);
+	return ret;
 }
 
 /* The driver of AF_PACKET knows of 1,500 bytes and passes on what Linux's device takes: there the MTU
@@ -174,8 +236,10 @@ static int configure(const char *device, const struct port_config *c, struct por
 
 int port_open(const char *device, const struct port_config *c, struct port_info *info)
 {
-	int ret = find(device, c, &info->id);
+	int ret;
 
+	*info = (struct port_info){0};
+	ret = make(device, c, info);
 	if (ret < 0)
 		return fail(device, "no such device, or it is busy", ret);
 	snprintf(info->device, sizeof(info->device), "%s", device);
@@ -200,15 +264,10 @@ int port_start(const struct port_info *info)
 	return ret == -ENOTSUP ? 0 : ret;
 }
 
-void port_close(const struct port_info *info)
+void port_close(struct port_info *info)
 {
-	struct rte_eth_dev_info dev;
-	int found = rte_eth_dev_info_get(info->id, &dev);
-
-	(void)rte_eth_dev_stop(info->id);
-	(void)rte_eth_dev_close(info->id);
-	if (found == 0 && !port_is_pci(info->device))
-		(void)rte_dev_remove(dev.device);
+	remove_device(info->device, info->id);
+	remove_members(info);
 }
 
 struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes)

@@ -20,6 +20,8 @@ struct port_info {
 	bool vlan_strip;  /* notes VLAN tags beside the packet */
 	int socket;	  /* NUMA node, SOCKET_ID_ANY where there is none */
 	char device[256]; /* as in config */
+	uint16_t n_members;
+	uint16_t members[CONFIG_MEMBERS_MAX];
 };
 
 struct port_config {
@@ -27,6 +29,8 @@ struct port_config {
 	uint16_t descriptors;
 	uint16_t mtu;
 	struct rte_mempool *pool;
+	unsigned int n_members; /* of a net_bonding device */
+	const char (*members)[256];
 };
 
 enum {
@@ -47,13 +51,16 @@ static inline uint32_t port_slot(uint32_t mtu)
 /* Is it a PCI address, to be given to the EAL, or a virtual device, to be made by port_open()? */
 bool port_is_pci(const char *device);
 
-/* Find or make the device, set it up with the MTU and queues given; not yet started. 0 or -errno
+/* Does it join others? Those are config's members. */
+bool port_is_bond(const char *device);
+
+/* Find or make the device and its members, set it up with the MTU and queues given; not yet started. 0 or -errno
  * after a line in the log. Main thread, before workers run.
  */
 int port_open(const char *device, const struct port_config *c, struct port_info *info);
 int port_start(const struct port_info *info);
 /* Stop and close; a virtual device goes away. */
-void port_close(const struct port_info *info);
+void port_close(struct port_info *info);
 
 /* A pool whose mbufs have room for struct pkt_meta. Its ring lets plain threads take and give
  * without stalling an lcore. NULL with rte_errno.

@@ -241,6 +241,68 @@ static void frames_go_out(void **state)
 	leaves(2, MTU, VLAN);
 }
 
+static int wire_to(const char *name)
+{
+	union {
+		struct sockaddr_ll ll;
+		struct sockaddr any;
+	} at = {.ll = {.sll_family = AF_PACKET,
+		       .sll_protocol = htons(ETH_P_ALL),
+		       .sll_ifindex = (int)if_nametoindex(name)}};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, &at.any, sizeof(at.ll)), 0);
+	return fd;
+}
+
+static uint16_t bond_get(uint16_t port, uint16_t queues, struct rte_mbuf **m)
+{
+	uint16_t n = 0;
+
+	for (unsigned int turns = 0; n == 0 && turns < 100000000; turns++)
+		n = rte_eth_rx_burst(port, (uint16_t)(turns % queues), m, 1);
+	return n;
+}
+
+/* Two wires joined in turns: what comes by either arrives, what leaves takes one after the other. */
+static void bond(void **state)
+{
+	static const char members[][256] = {"net_af_packet2,iface=port2",
+					    "net_af_packet3,iface=port4"};
+	struct port_config pc = {.queues = 1,
+				 .descriptors = 64,
+				 .mtu = 1500,
+				 .pool = rig.pool,
+				 .n_members = 2,
+				 .members = members};
+	struct rte_mbuf *m;
+	struct port_info port;
+	uint8_t frame[200], got[256];
+	size_t len = frame_make(frame, 0, 100);
+	int wires[2] = {wire_to("port3"), wire_to("port5")};
+
+	assert_int_equal(port_open("net_bonding0,mode=0", &pc, &port), 0);
+	assert_int_equal(port_start(&port), 0);
+	assert_int_equal(rte_eth_macaddr_get(port.id, (struct rte_ether_addr *)frame), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(send(wires[i], frame, len, 0), len);
+		assert_int_equal(bond_get(port.id, 1, &m), 1);
+		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), frame, len);
+		assert_int_equal(rte_eth_tx_burst(port.id, 0, &m, 1), 1);
+	}
+	for (int i = 0; i < 2; i++) {
+		struct pollfd fd = {.fd = wires[i], .events = POLLIN};
+
+		assert_int_equal(poll(&fd, 1, WAIT_MS), 1);
+		assert_int_equal(recv(wires[i], got, sizeof(got), 0), len);
+		assert_memory_equal(got, frame, len);
+		close(wires[i]);
+	}
+	port_close(&port);
+	assert_int_not_equal(rte_eth_dev_get_port_by_name("net_af_packet2", &port.id), 0);
+}
+
 /* One buffer holds a frame of any MTU, and AF_PACKET's slots are whole pages by fours. */
 static void slots(void **state)
 {
@@ -254,13 +316,13 @@ static void slots(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames_come_in),
-		cmocka_unit_test(foreign_tag_is_refused),
-		cmocka_unit_test(frames_go_out),
-		cmocka_unit_test(slots),
+		cmocka_unit_test(frames_come_in), cmocka_unit_test(foreign_tag_is_refused),
+		cmocka_unit_test(frames_go_out),  cmocka_unit_test(slots),
+		cmocka_unit_test(bond),
 	};
 
-	if (!own_net_enter() || !own_net_veth("port0", "port1", "9000"))
+	if (!own_net_enter() || !own_net_veth("port0", "port1", "9000") ||
+	    !own_net_veth("port2", "port3", "1500") || !own_net_veth("port4", "port5", "1500"))
 		return 77; /* skipped: no namespace, or no veth in it */
 	eal_start();
 	return cmocka_run_group_tests(tests, up, down);
