@@ -8,6 +8,7 @@
 #include "appliance/iface.h"
 #include "appliance/main_loop.h"
 #include "appliance/nl.h"
+#include "appliance/numa.h"
 #include "appliance/pipeline/burst.h"
 #include "appliance/port.h"
 #include "appliance/route.h"
@@ -48,12 +49,13 @@ static int make_memory(struct app *app, const struct config *c)
 
 	if (ret < 0)
 		return failed("reader states", ret);
-	app->pool = port_pool_create("ntm_packets", c->tables.packets, config_packet_bytes(c));
+	app->pool = port_pool_create("ntm_packets", c->tables.packets, config_packet_bytes(c),
+				     app->numa_node);
 	if (app->pool == NULL)
 		return failed("packet buffers (tables.packets, dpdk.memory_mb)", -rte_errno);
 	app->n_nexthops = c->tables.nexthops;
-	app->nexthops = rte_zmalloc("ntm_nexthops", app->n_nexthops * sizeof(*app->nexthops),
-				    RTE_CACHE_LINE_SIZE);
+	app->nexthops = rte_zmalloc_socket("ntm_nexthops", app->n_nexthops * sizeof(*app->nexthops),
+					   RTE_CACHE_LINE_SIZE, app->numa_node);
 	if (app->nexthops == NULL)
 		return failed("next hops (tables.nexthops, dpdk.memory_mb)", -ENOMEM);
 	ret = mailbox_init(&app->control_mb, "ntm_control", c->tables.mailbox);
@@ -221,6 +223,9 @@ int app_start(struct app *app, const char *config_path, const struct config *con
 		return ret;
 	app->has_eal = true;
 	clock_init(&app->clock);
+	app->numa_node = numa_of_ports(config);
+	(void)numa_prefer(app->numa_node);
+	numa_check_workers(config, app->numa_node);
 	ret = make_memory(app, config);
 	if (ret == 0)
 		ret = make_interfaces(app, config);

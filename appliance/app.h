@@ -33,6 +33,7 @@ struct app {
 	struct clock clock;
 	struct rcu rcu;
 
+	int numa_node; /* of the ports, SOCKET_ID_ANY where they have none */
 	struct rte_mempool *pool;
 	uint16_t n_ports;
 	struct port_info ports[PORTS_MAX];

@@ -169,12 +169,13 @@ static int setup_mtu(const char *device, uint16_t id, uint16_t want)
 static int setup_queues(uint16_t id, const struct port_config *c)
 {
 	uint16_t rx = c->descriptors, tx = c->descriptors;
+	unsigned int node = (unsigned int)rte_eth_dev_socket_id(id);
 	int ret = rte_eth_dev_adjust_nb_rx_tx_desc(id, &rx, &tx);
 
 	for (uint16_t q = 0; q < c->queues && ret == 0; q++) {
-		ret = rte_eth_rx_queue_setup(id, q, rx, SOCKET_ID_ANY, NULL, c->pool);
+		ret = rte_eth_rx_queue_setup(id, q, rx, node, NULL, c->pool);
 		if (ret == 0)
-			ret = rte_eth_tx_queue_setup(id, q, tx, SOCKET_ID_ANY, NULL);
+			ret = rte_eth_tx_queue_setup(id, q, tx, node, NULL);
 	}
 	return ret;
 }
@@ -270,10 +271,10 @@ void port_close(struct port_info *info)
 	remove_members(info);
 }
 
-struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes)
+struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes, int node)
 {
 	uint32_t cache = RTE_MIN(packets / 16, 256u);
 
 	return rte_pktmbuf_pool_create_by_ops(name, packets, cache, sizeof(struct pkt_meta),
-					      (uint16_t)(bytes), SOCKET_ID_ANY, "ring_mt_rts");
+					      (uint16_t)(bytes), node, "ring_mt_rts");
 }

@@ -63,8 +63,8 @@ int port_start(const struct port_info *info);
 void port_close(struct port_info *info);
 
 /* A pool whose mbufs have room for struct pkt_meta. Its ring lets plain threads take and give
- * without stalling an lcore. NULL with rte_errno.
+ * without stalling an lcore. On that NUMA node, or SOCKET_ID_ANY. NULL with rte_errno.
  */
-struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes);
+struct rte_mempool *port_pool_create(const char *name, uint32_t packets, uint32_t bytes, int node);
 
 #endif

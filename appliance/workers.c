@@ -57,7 +57,8 @@ static int worker_init(struct app *app, struct worker *w, uint16_t id)
 	for (uint16_t i = 0; i < app->n_workers; i++)
 		w->peers[i] = &app->workers[i].mailbox;
 	bells_open(w, c, app);
-	w->out = rte_zmalloc("ntm_out", app->n_ports * sizeof(*w->out), RTE_CACHE_LINE_SIZE);
+	w->out = rte_zmalloc_socket("ntm_out", app->n_ports * sizeof(*w->out), RTE_CACHE_LINE_SIZE,
+				    app->numa_node);
 	if (w->out == NULL)
 		return -ENOMEM;
 	snprintf(name, sizeof(name), "ntm_worker_%u", id);
@@ -68,8 +69,8 @@ int workers_create(struct app *app)
 {
 	int ret = 0;
 
-	app->workers = rte_zmalloc("ntm_workers", app->n_workers * sizeof(*app->workers),
-				   RTE_CACHE_LINE_SIZE);
+	app->workers = rte_zmalloc_socket("ntm_workers", app->n_workers * sizeof(*app->workers),
+					  RTE_CACHE_LINE_SIZE, app->numa_node);
 	if (app->workers == NULL)
 		return -ENOMEM;
 	for (uint16_t i = 0; i < app->n_workers && ret == 0; i++)

@@ -81,8 +81,8 @@ static int set_up(struct measure *m, const _Atomic bool *quit)
 			       .check_every = o->check_every};
 	int ret;
 
-	m->pool =
-		port_pool_create("pktgen", o->packets, longest(o) > 1900 ? ROOM_JUMBO : ROOM + 128);
+	m->pool = port_pool_create("pktgen", o->packets,
+				   longest(o) > 1900 ? ROOM_JUMBO : ROOM + 128, SOCKET_ID_ANY);
 	if (m->pool == NULL)
 		return failed("packet buffers (--packets, -m)", -ENOMEM);
 	ret = plan_init(&m->plan, &o->plan);

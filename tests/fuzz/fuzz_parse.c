@@ -34,7 +34,7 @@ static struct worker *worker_get(void)
 		   ip_parse("2001:db8::1", &addrs[1].ip) == 0 &&
 		   prefix_parse("198.51.100.0/24", &pools[0].prefix) == 0 &&
 		   prefix_parse("2001:db8:9::/64", &pools[1].prefix) == 0);
-	w->pool = port_pool_create("parse", 255, 2176);
+	w->pool = port_pool_create("parse", 255, 2176, SOCKET_ID_ANY);
 	w->local = local = local_create(addrs, 2, pools, 2);
 	FUZZ_CHECK(w->pool != NULL && w->local != NULL);
 	w->ifaces = ifaces;

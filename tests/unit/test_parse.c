@@ -334,7 +334,7 @@ static int setup(void **state)
 	    prefix_parse("198.51.100.0/24", &pools[1].prefix) < 0 ||
 	    prefix_parse("2001:db8:9::/64", &pools[2].prefix) < 0)
 		return -1;
-	w->pool = port_pool_create("parse", 255, 2176);
+	w->pool = port_pool_create("parse", 255, 2176, SOCKET_ID_ANY);
 	w->ifaces = ifaces;
 	w->n_ifaces = 1;
 	w->n_workers = 2;

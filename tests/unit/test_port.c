@@ -63,7 +63,7 @@ static void port_up(void)
 	c->n_ifaces = 2;
 	c->ifaces[0].mtu = 1500;
 	c->ifaces[1].mtu = MTU;
-	rig.pool = port_pool_create("port", 1023, config_packet_bytes(c));
+	rig.pool = port_pool_create("port", 1023, config_packet_bytes(c), SOCKET_ID_ANY);
 	assert_non_null(rig.pool);
 	pc.pool = rig.pool;
 	assert_int_equal(port_open("net_af_packet0,iface=port0", &pc, &rig.port), 0);

@@ -102,7 +102,7 @@ int main(void)
 	};
 
 	eal_start();
-	pool = port_pool_create("udp", 255, 2176);
+	pool = port_pool_create("udp", 255, 2176, SOCKET_ID_ANY);
 	if (pool == NULL)
 		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -81,7 +81,7 @@ static int setup(void **state)
 		if (mailbox_init(&w[i].mailbox, i == 0 ? "t_w0" : "t_w1", 32) < 0)
 			return -1;
 	}
-	w[0].pool = port_pool_create("worker", 255, 2176);
+	w[0].pool = port_pool_create("worker", 255, 2176, SOCKET_ID_ANY);
 	return w[0].pool == NULL ? -1 : 0;
 }
 
