@@ -65,11 +65,13 @@ struct bench_options {
 struct bench_results;
 struct bench_results *bench_results_create(void);
 void bench_results_destroy(struct bench_results *r);
-/* A figure that is no time: bytes per path, say. floor 0: there is none. -ENOMEM. */
+/* A figure that is not of the rounds: bytes per path, say; its busy is that of the group's
+ * rounds where they are over, else of this moment. floor 0: there is none. -ENOMEM.
+ */
 int bench_results_add(struct bench_results *r, const char *name, double value, const char *unit,
 		      double floor);
-/* An array of objects with name, value, unit, floor, ratio, and of timed cases median,
- * ratio_median, spread and busy. -errno.
+/* An array of objects with name, value, unit, floor, ratio, busy, and of timed cases median,
+ * ratio_median and spread. -errno.
  */
 int bench_results_write(const struct bench_results *r, const char *path);
 

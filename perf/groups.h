@@ -14,11 +14,12 @@ extern const struct bench_group bench_rs_s_1m, bench_rs_s_10m;	   /* bench_rs_s.
 extern const struct bench_group bench_rs_n_64, bench_rs_n_512;	   /* bench_rs_n.c */
 extern const struct bench_group bench_rs_n_1400, bench_rs_n_cold;
 extern const struct bench_group bench_rs_n_sha256, bench_rs_n_md5;
-extern const struct bench_group bench_rs_n_memory; /* bench_rs_n_memory.c */
-extern const struct bench_group bench_nat;	   /* bench_nat.c */
-extern const struct bench_group bench_scale;	   /* bench_scale.c */
-extern const struct bench_group bench_idle;	   /* bench_idle.c */
-extern const struct bench_group bench_hostile;	   /* bench_hostile.c */
-extern const struct bench_group bench_update;	   /* bench_update.c */
+extern const struct bench_group bench_rs_n_memory;  /* bench_rs_n_memory.c */
+extern const struct bench_group bench_nat;	    /* bench_nat.c */
+extern const struct bench_group bench_scale;	    /* bench_scale.c */
+extern const struct bench_group bench_idle;	    /* bench_idle.c */
+extern const struct bench_group bench_hostile;	    /* bench_hostile.c */
+extern const struct bench_group bench_hostile_rs_n; /* bench_hostile_rs_n.c */
+extern const struct bench_group bench_update;	    /* bench_update.c */
 
 #endif

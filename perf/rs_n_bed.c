@@ -104,11 +104,11 @@ static int flow_up(struct rs_n_bed *n, uint32_t f)
 	return 0;
 }
 
-static void frame_open(struct rs_n_bed *n, uint32_t i)
+uint16_t rs_n_bed_frame(struct rs_n_bed *n, uint32_t i, uint16_t in_port, uint8_t *frame)
 {
-	uint32_t f = n->order[i], l = f % n->cfg.legs;
+	uint32_t l = rs_n_bed_leg(n, i);
 	struct endpoint own = *rs_dp_local(n->bed.dp, 0), node = node_of(l);
-	struct endpoint mn = {ip_plus("240.0.0.2", l), (uint16_t)(IN_PORT + f / n->cfg.legs)};
+	struct endpoint mn = {ip_plus("240.0.0.2", l), in_port};
 	struct endpoint gn = {ip_of("240.128.0.1"), HOST_PORT};
 	uint8_t inner[RS_N_FRAME_MAX] = {0}, pkt[RS_N_FRAME_MAX] = {0};
 	struct aead_op op = {.suite = n->cfg.suite,
@@ -123,7 +123,14 @@ static void frame_open(struct rs_n_bed *n, uint32_t i)
 	wire_build(pkt, WIRE_DATA, wire_flags(true, 0, 0), n->seq[i], n->index[l]);
 	memcpy(pkt + WIRE_HDR_LEN, inner + RTE_ETHER_HDR_LEN, n->cfg.inner);
 	aead_seal(n->bed.dp->workers[0].aead, &op, 1);
-	n->len[RS_N_OPEN] = frame_make(n, n->frame[RS_N_OPEN][i], &node, &own, pkt, len);
+	return frame_make(n, frame, &node, &own, pkt, len);
+}
+
+static void frame_open(struct rs_n_bed *n, uint32_t i)
+{
+	uint16_t in_port = (uint16_t)(IN_PORT + n->order[i] / n->cfg.legs);
+
+	n->len[RS_N_OPEN] = rs_n_bed_frame(n, i, in_port, n->frame[RS_N_OPEN][i]);
 }
 
 static void frame_seal(struct rs_n_bed *n, uint32_t i)
@@ -195,7 +202,7 @@ static void config_fill(struct rs_n_bed *n, struct rs_dp_config *dp)
 	dp->paths_max = dp->paths_max ? dp->paths_max : 64;
 	dp->legs_max = dp->legs_max ? dp->legs_max : RTE_MAX(n->cfg.legs, 64u);
 	dp->bindings_max = dp->bindings_max ? dp->bindings_max : dp->legs_max;
-	dp->nat.flows_max = RTE_MAX(2 * n->cfg.flows, 1024u);
+	dp->nat.flows_max = RTE_MAX(dp->nat.flows_max, RTE_MAX(2 * n->cfg.flows, 1024u));
 	dp->nat.n_ranges = 1;
 	dp->nat.ranges[0].port_min = 1024;
 	dp->nat.ranges[0].port_max = 65535;
@@ -251,10 +258,8 @@ int rs_n_bed_up(struct rs_n_bed **out, const struct rs_n_config *cfg)
 	return 0;
 }
 
-void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side)
+void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len)
 {
-	struct leg_table *legs = n->bed.dp->legs;
-
 	rte_ring_reset(n->bed.in);
 	rte_ring_reset(n->bed.out);
 	for (uint32_t i = 0; i < n->cfg.packets; i++) {
@@ -262,14 +267,26 @@ void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side)
 
 		rte_pktmbuf_reset(m);
 		m->port = n->bed.port;
-		m->data_len = n->len[side];
-		m->pkt_len = n->len[side];
-		memcpy(rte_pktmbuf_mtod(m, void *), n->frame[side][i], n->len[side]);
+		m->data_len = len;
+		m->pkt_len = len;
+		memcpy(rte_pktmbuf_mtod(m, void *), frame[i], len);
 	}
-	memset(legs->windows, 0, legs->windows_max * sizeof(*legs->windows));
-	for (uint32_t l = 0; l < n->cfg.legs; l++)
-		atomic_store(&legs->keys[n->key[l]].tx_seq[0], 0);
 	if (rte_ring_enqueue_bulk(n->bed.in, (void **)n->bed.pkt, n->cfg.packets, NULL) !=
 	    n->cfg.packets)
 		abort();
+}
+
+void rs_n_bed_forget(struct rs_n_bed *n)
+{
+	struct leg_table *legs = n->bed.dp->legs;
+
+	memset(legs->windows, 0, legs->windows_max * sizeof(*legs->windows));
+	for (uint32_t l = 0; l < n->cfg.legs; l++)
+		atomic_store(&legs->keys[n->key[l]].tx_seq[0], 0);
+}
+
+void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side)
+{
+	rs_n_bed_forget(n);
+	rs_n_bed_put(n, n->frame[side], n->len[side]);
 }

@@ -42,6 +42,12 @@ void rs_n_bed_down(struct rs_n_bed *n);
 
 /* Put the frames of one side back, and the nodes and the worker to where nothing was sent yet. */
 void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side);
+/* The two halves of it: packet i becomes frame[i] and waits again; nothing was sent yet. */
+void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len);
+void rs_n_bed_forget(struct rs_n_bed *n);
+
+/* Packet i as its node seals it from an inner port of the caller's choice, into frame; its length. */
+uint16_t rs_n_bed_frame(struct rs_n_bed *n, uint32_t i, uint16_t in_port, uint8_t *frame);
 
 /* NTM header of packet i as it was refilled for opening. */
 static inline uint8_t *rs_n_bed_ntm(const struct rs_n_bed *n, uint64_t i)
