@@ -484,6 +484,20 @@ static bool is_pool(const struct rs_dp *dp, const struct ip_addr *ip)
 	return n != NULL && nat_pool_addr_find(n->pool, ip) >= 0;
 }
 
+/* Of the pool's networks the NAT may use a few addresses only: what is sent to another one would
+ * leave, and come back by the next router.
+ */
+static bool is_beside_pool(const struct rs_dp *dp, const struct ip_addr *ip)
+{
+	const struct nat *n = dp->workers[0].nat;
+
+	for (unsigned int i = 0; n != NULL && i < n->cfg.n_ranges; i++) {
+		if (prefix_contains(&n->cfg.ranges[i].prefix, ip))
+			return true;
+	}
+	return false;
+}
+
 static bool is_own(const struct rs_dp *dp, const struct ip_addr *ip)
 {
 	for (unsigned int i = 0; i < rs_dp_local_count(dp); i++) {
@@ -500,7 +514,7 @@ bool rs_dp_destination_allowed(const struct rs_dp *dp, const struct ip_addr *rip
 	 */
 	if (is_pool(dp, rip_gn))
 		return !dp->workers[0].nat->cfg.refuse_hairpin;
-	if (!ip_is_unicast(rip_gn) || is_own(dp, rip_gn) ||
+	if (!ip_is_unicast(rip_gn) || is_own(dp, rip_gn) || is_beside_pool(dp, rip_gn) ||
 	    is_in(dp->refused, dp->n_refused, rip_gn))
 		return false;
 	return ip_is_global_unicast(rip_gn) || is_in(dp->inner, dp->n_inner, rip_gn);

@@ -324,6 +324,7 @@ static void refused_by_name(void **state)
 		{"10.0.0.1", -EPERM}, {"224.0.0.1", -EPERM}, {"240.0.0.9", -EPERM}, {"0.0.0.0", -EPERM},
 		{"100.64.0.1", -EPERM}, {"fd00::1", -EPERM}, {"fe80::1", -EPERM}, {"::1", -EPERM},
 		{"64:ff9b::7f00:1", -EPERM}, {"2002:7f00:1::", -EPERM}, {"2001:db8::1", -EPERM},
+		{"2001:db8:6::", -EPERM}, {"2001:db8:6::1:0", -EPERM}, {"2001:db8:6::1", 0},
 		{"198.51.100.7", 0},
 	};
 	/* clang-format on */
@@ -334,6 +335,8 @@ static void refused_by_name(void **state)
 		print_message("%s\n", dests[i].rip);
 		ip = fix_ip(dests[i].rip);
 		assert_int_equal(rs_dp_binding_add(r.f.dp, r.n.index, 77, &vip, &ip), dests[i].ret);
+		if (dests[i].ret == 0)
+			assert_int_equal(rs_dp_binding_del(r.f.dp, r.n.index, 77), 0);
 	}
 	send_raw(&r, "240.0.0.3", VIP_GN4);
 	assert_int_equal(st->drops[DROP_INNER_SOURCE], 1);
