@@ -6,6 +6,12 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Widths of the bit fields of struct nat_share. */
+enum { ADDR_MASK = (1 << 13) - 1, FULL_MASK = (1 << NAT_PROTOS) - 1 };
+
+_Static_assert((int)NAT_ADDRS_MAX < (int)ADDR_MASK, "address + 1 fits");
+_Static_assert(sizeof(struct nat_share) == 8, "two of them in a subscriber's line");
+
 struct block {
 	uint64_t used[NAT_PROTOS]; /* a bit per port */
 	uint32_t next;		   /* block + 1: of the subscriber, or free on the address */
@@ -33,6 +39,8 @@ struct nat_pool {
 	struct span spans[NAT_RANGES_MAX];
 	uint16_t worker, n_workers;
 	uint32_t n_addrs, n_blocks;
+	/* By family: so that a flood is refused without a look at each address. */
+	uint32_t n_addrs_of[2], n_free[2];
 	uint32_t rotor[2]; /* where the search for an address begins, by family */
 	uint64_t random;
 	struct address *addrs;
@@ -97,6 +105,8 @@ static void blocks_make(struct nat_pool *p, uint16_t addr, uint32_t *at)
 		a->first_free = ++*at;
 		a->n_free++;
 	}
+	p->n_addrs_of[ip_is_v4(&a->ip)]++;
+	p->n_free[ip_is_v4(&a->ip)] += a->n_free;
 }
 
 struct nat_pool *nat_pool_create(const struct nat_range *ranges, unsigned int n, uint16_t worker,
@@ -161,21 +171,20 @@ void nat_pool_destroy(struct nat_pool *p)
 
 static int address_choose(struct nat_pool *p, bool v4, uint16_t *addr)
 {
-	bool any = false;
-
+	if (p->n_addrs_of[v4] == 0)
+		return -EADDRNOTAVAIL;
+	if (p->n_free[v4] == 0)
+		return -ENOSPC;
 	for (uint32_t i = 0; i < p->n_addrs; i++) {
 		uint32_t a = (p->rotor[v4] + i) % p->n_addrs;
 
-		if (ip_is_v4(&p->addrs[a].ip) != v4)
-			continue;
-		any = true;
-		if (p->addrs[a].first_free == 0)
+		if (ip_is_v4(&p->addrs[a].ip) != v4 || p->addrs[a].first_free == 0)
 			continue;
 		p->rotor[v4] = a + 1;
 		*addr = (uint16_t)a;
 		return 0;
 	}
-	return any ? -ENOSPC : -EADDRNOTAVAIL;
+	return -ENOSPC;
 }
 
 static int block_take(struct nat_pool *p, struct nat_share *s, bool v4)
@@ -189,7 +198,7 @@ static int block_take(struct nat_pool *p, struct nat_share *s, bool v4)
 		ret = address_choose(p, v4, &addr);
 		if (ret < 0)
 			return ret;
-		s->addr = (uint16_t)(addr + 1);
+		s->addr = (addr + 1u) & ADDR_MASK;
 	}
 	a = &p->addrs[s->addr - 1];
 	if (a->first_free == 0)
@@ -199,12 +208,14 @@ static int block_take(struct nat_pool *p, struct nat_share *s, bool v4)
 	b = &p->blocks[at - 1];
 	a->first_free = b->next;
 	a->n_free--;
+	p->n_free[v4]--;
 	b->prev = 0;
 	b->next = s->first_block;
 	if (s->first_block != 0)
 		p->blocks[s->first_block - 1].prev = at;
 	s->first_block = at;
 	s->blocks++;
+	s->full = 0;
 	return 0;
 }
 
@@ -224,6 +235,7 @@ static void block_give(struct nat_pool *p, struct nat_share *s, uint32_t at)
 	b->next = a->first_free;
 	a->first_free = at;
 	a->n_free++;
+	p->n_free[ip_is_v4(&a->ip)]++;
 }
 
 /* ---- ports ---- */
@@ -250,7 +262,7 @@ int nat_pool_take(struct nat_pool *p, struct nat_share *s, bool v4, enum nat_pro
 		  uint16_t like, uint16_t max_blocks, uint16_t *addr, uint16_t *port,
 		  uint32_t *block)
 {
-	uint32_t at = s->first_block;
+	uint32_t at = (s->full >> proto) & 1 ? 0 : s->first_block;
 	int bit = -1, ret;
 
 	while (at != 0) {
@@ -260,6 +272,7 @@ int nat_pool_take(struct nat_pool *p, struct nat_share *s, bool v4, enum nat_pro
 		at = p->blocks[at - 1].next;
 	}
 	if (bit < 0) {
+		s->full |= (1u << proto) & FULL_MASK;
 		if (s->blocks >= max_blocks)
 			return -EDQUOT;
 		ret = block_take(p, s, v4);
@@ -287,6 +300,7 @@ void nat_pool_give(struct nat_pool *p, struct nat_share *s, uint32_t block, enum
 	struct block *b = &p->blocks[block];
 
 	b->used[proto] &= ~(1ULL << (port - b->base));
+	s->full &= ~(1u << proto) & FULL_MASK;
 	if ((b->used[NAT_UDP] | b->used[NAT_TCP] | b->used[NAT_ICMP]) == 0)
 		block_give(p, s, block + 1);
 }

@@ -37,7 +37,8 @@ struct nat_pool;
 /* What a subscriber holds in one family's part of the pool; zeroed memory is "nothing". */
 struct nat_share {
 	uint32_t first_block; /* block + 1 */
-	uint16_t addr;	      /* address + 1 */
+	uint16_t addr : 13;   /* address + 1 */
+	uint16_t full : 3;    /* a bit per protocol: no port of it is free in any of the blocks */
 	uint16_t blocks;
 };
 

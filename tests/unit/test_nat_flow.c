@@ -447,6 +447,17 @@ static void pool_ports(void **state)
 			 -ENOSPC);
 	assert_int_equal(nat_pool_take(p, &s6, false, NAT_UDP, 0, 100, &addr, &port, &block),
 			 -EADDRNOTAVAIL);
+	/* Full is said of a protocol, and only until a port comes back, in whichever block. */
+	assert_int_equal(nat_pool_take(p, &s, true, NAT_TCP, 0, 2, &addr, &port, &block), 0);
+	nat_pool_give(p, &s, block, NAT_TCP, port);
+	for (int i = 3; i < 128; i += 60) {
+		nat_pool_give(p, &s, blocks[i], NAT_UDP, ports[i]);
+		assert_int_equal(nat_pool_take(p, &s, true, NAT_UDP, 0, 2, &addr, &port, &block),
+				 0);
+		assert_int_equal(port, ports[i]);
+		assert_int_equal(nat_pool_take(p, &s, true, NAT_UDP, 0, 2, &addr, &port, &block),
+				 -EDQUOT);
+	}
 	for (int i = 0; i < 128; i++)
 		nat_pool_give(p, &s, blocks[i], NAT_UDP, ports[i]);
 	assert_int_equal(nat_pool_free_blocks(p, true), 2);
