@@ -44,8 +44,14 @@ int bench_results_add(struct bench_results *r, const char *name, double value, c
 	return 0;
 }
 
+#if __has_attribute(noclone) /* clang neither knows it nor needs it */
+#define GATE_WHOLE __attribute__((noinline, noclone))
+#else
+#define GATE_WHOLE __attribute__((noinline))
+#endif
+
 /* callgrind finds it by this name: it must neither be inlined nor cloned. */
-__attribute__((noinline, noclone)) void gate_measured(const struct bench_case *c, void *state);
+GATE_WHOLE void gate_measured(const struct bench_case *c, void *state);
 
 void gate_measured(const struct bench_case *c, void *state)
 {
