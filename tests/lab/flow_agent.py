@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""One end of a steady flow of numbered datagrams, for route_switch.py.
+"""One end of a steady flow of numbered datagrams, for flows.py.
 
 usage: flow_agent.py send ADDRESS PORT RATE    until standard input closes; prints how many it sent
        flow_agent.py recv PORT                 until told that number, and nothing more comes

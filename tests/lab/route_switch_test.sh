@@ -36,7 +36,7 @@ direct=$(switches SWITCH_DIRECT)
 
 mkfifo "$tmp/stop"
 # Of the 50 ms, 40 at least must show.
-"$top/tests/lab/route_switch.py" "$lab" $RATE $((RATE * 40 / 1000)) <"$tmp/stop" >"$tmp/flow" &
+"$top/tests/lab/flows.py" "$lab" $RATE $((RATE * 40 / 1000)) <"$tmp/stop" >"$tmp/flow" &
 flow=$!
 exec 9>"$tmp/stop"
 wait_for 10 grep -q ready "$tmp/flow" || fail "the datagrams do not start"

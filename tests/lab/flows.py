@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Numbered datagrams between alice and bob, both ways at once, until standard input closes.
 
-usage: route_switch.py LAB-PROGRAM RATE OVERTAKEN
+usage: flows.py LAB-PROGRAM RATE OVERTAKEN
 RATE is in datagrams per second each way. Each must come exactly once, and some of each direction
-must have been overtaken by OVERTAKEN others at least: otherwise nothing was switched under load.
+must have been overtaken by OVERTAKEN others at least: where routes switch, 0 elsewhere.
 Prints "ready" when both ways run.
 """
 import json
