@@ -2,9 +2,16 @@
 #ifndef COMMON_BYTES_H
 #define COMMON_BYTES_H
 
-/* Big-endian loads and stores at any alignment, for userland; the compiler makes one movbe. */
+/* Big-endian loads and stores at any alignment; the compiler makes one movbe. For machines that are
+ * little-endian themselves.
+ */
+#ifdef __KERNEL__
+#include <linux/string.h>
+#include <linux/types.h>
+#else
 #include <stdint.h>
 #include <string.h>
+#endif
 
 static inline uint16_t load_be16(const void *p)
 {

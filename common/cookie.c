@@ -128,7 +128,7 @@ void cookie_reply(struct cookie_jar *j, uint64_t now, struct rng *rng, const str
 
 	rotate(j, now, rng);
 	cookie_of(j->secret[0], from, cookie);
-	wire_build(out, WIRE_COOKIE, 0, 0, wire_load(pkt + HS1_INDEX, WIRE_INDEX_LEN));
+	wire_build(out, WIRE_COOKIE, 0, 0, load_be64(pkt + HS1_INDEX));
 	rng_fill(rng, out + REPLY_RANDOM, 32);
 	reply_key(j->pub, out + REPLY_RANDOM, key);
 	if (!reply_crypt(key, true, pkt + len - MACS_LEN, cookie, sealed, sealed + COOKIE_LEN))
@@ -155,7 +155,7 @@ int cookie_open(const uint8_t peer_pub[32], const uint8_t *sent, size_t sent_len
 
 	if (len != WIRE_COOKIE_LEN || wire_parse(pkt, len, &f) != WIRE_OK ||
 	    f.type != WIRE_COOKIE || f.flags != 0 || f.seq != 0 ||
-	    f.id != wire_load(sent + HS1_INDEX, WIRE_INDEX_LEN))
+	    f.id != load_be64(sent + HS1_INDEX))
 		return -EBADMSG;
 	reply_key(peer_pub, pkt + REPLY_RANDOM, key);
 	memcpy(tag, pkt + REPLY_SEALED + COOKIE_LEN, sizeof(tag));

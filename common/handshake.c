@@ -46,7 +46,7 @@ enum hs_verdict hs_clear_parse(const uint8_t *pkt, size_t len, struct hs_clear *
 		return HS_BAD_HEADER;
 	*c = (struct hs_clear){
 		.id = f.id,
-		.peer_index = wire_load(at, WIRE_INDEX_LEN),
+		.peer_index = load_be64(at),
 		.kind = at[8],
 		.suite = at[9],
 		.epoch = f.epoch,
@@ -87,7 +87,7 @@ size_t hs_prologue(const struct hs_clear *c, const struct hs_path *path,
 	uint8_t *at = put(out, "NTM1", 4);
 
 	*at++ = c->kind;
-	wire_store(at, 8, c->id);
+	store_be64(at, c->id);
 	at += 8;
 	*at++ = c->suite;
 	if (c->kind == HS_PATH) {

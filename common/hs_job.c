@@ -75,7 +75,7 @@ static enum hs_verdict write_1(struct hs_job *j)
 		return HS_LONG;
 
 	wire_build(j->hs1, WIRE_HANDSHAKE_1, j->clear.flags, 0, j->clear.id);
-	wire_store(body, WIRE_INDEX_LEN, j->own_index);
+	store_be64(body, j->own_index);
 	body[8] = j->clear.kind;
 	body[9] = j->clear.suite;
 	body[10] = body[11] = 0;
@@ -204,7 +204,7 @@ static enum hs_verdict write_2(struct hs_job *j)
 		return HS_LONG;
 
 	wire_build(j->hs2, WIRE_HANDSHAKE_2, j->clear.flags & ~WIRE_SIDE_A, 0, j->clear.peer_index);
-	wire_store(j->hs2 + WIRE_HDR_LEN, WIRE_INDEX_LEN, j->error != 0 ? 0 : j->own_index);
+	store_be64(j->hs2 + WIRE_HDR_LEN, j->error != 0 ? 0 : j->own_index);
 	noise_set_psk(&j->noise, j->psk);
 	n = noise_write_2(&j->noise, &j->rng, text, w.len, j->hs2 + WIRE_HS2_NOISE,
 			  sizeof(j->hs2) - WIRE_HS2_NOISE);
@@ -236,7 +236,7 @@ static enum hs_verdict read_2(struct hs_job *j)
 			 sizeof(j->payload));
 	if (n >= 0) {
 		j->payload_len = (uint16_t)n;
-		j->peer_index = wire_load(j->hs2 + WIRE_HDR_LEN, WIRE_INDEX_LEN);
+		j->peer_index = load_be64(j->hs2 + WIRE_HDR_LEN);
 		v = read_payload(j);
 	}
 	if (v == HS_OK && j->error != 0)

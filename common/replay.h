@@ -66,7 +66,9 @@ static inline void replay_commit(struct replay *r, __u64 seq)
 	unsigned int bit = seq % REPLAY_WINDOW;
 
 	if (seq >= r->next) {
-		replay_clear(r, r->next, seq + 1);
+		/* Its own bit is set below in any case: the packet that is next in turn clears none. */
+		if (seq > r->next)
+			replay_clear(r, r->next, seq);
 		r->next = seq + 1;
 	}
 	r->bits[bit / REPLAY_WORD_BITS] |= (__u64)1 << (bit % REPLAY_WORD_BITS);

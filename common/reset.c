@@ -10,7 +10,7 @@ void reset_token(const uint8_t secret[RESET_SECRET_LEN], uint64_t index,
 {
 	uint8_t data[10 + 8] = "ntm1 reset", full[HASH_LEN];
 
-	wire_store(data + 10, 8, index);
+	store_be64(data + 10, index);
 	hash_hmac(secret, RESET_SECRET_LEN, data, sizeof(data), full);
 	memcpy(token, full, RESET_TOKEN_BYTES);
 }

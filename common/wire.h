@@ -45,6 +45,8 @@
 #include <string.h>
 #endif
 
+#include "common/bytes.h"
+
 enum {
 	WIRE_VERSION = 1,
 	WIRE_HDR_LEN = 16,
@@ -135,25 +137,6 @@ struct wire_fields {
 	bool is_from_a;
 };
 
-/* Byte by byte, so that one source serves both worlds; compilers make one swapped load of it. */
-static inline __u64 wire_load(const __u8 *p, unsigned int n)
-{
-	__u64 v = 0;
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		v = v << 8 | p[i];
-	return v;
-}
-
-static inline void wire_store(__u8 *p, unsigned int n, __u64 v)
-{
-	while (n-- > 0) {
-		p[n] = (__u8)v;
-		v >>= 8;
-	}
-}
-
 static inline __u8 wire_flags(bool is_from_a, __u8 epoch, __u8 route)
 {
 	return (__u8)((is_from_a ? WIRE_SIDE_A : 0) |
@@ -168,8 +151,8 @@ static inline void wire_build(void *p, __u8 type, __u8 flags, __u64 seq, __u64 i
 
 	h->version_type = (__u8)(WIRE_VERSION << 4 | type);
 	h->flags = flags;
-	wire_store(h->seq, 6, seq);
-	wire_store(h->id, 8, id);
+	store_be48(h->seq, seq);
+	store_be64(h->id, id);
 }
 
 /* f is written only when the verdict is WIRE_OK. */
@@ -190,8 +173,8 @@ static inline enum wire_verdict wire_parse(const void *p, size_t len, struct wir
 	f->epoch = (h->flags & WIRE_EPOCH_MASK) >> WIRE_EPOCH_SHIFT;
 	f->route = (h->flags & WIRE_ROUTE_MASK) >> WIRE_ROUTE_SHIFT;
 	f->is_from_a = (h->flags & WIRE_SIDE_A) != 0;
-	f->seq = wire_load(h->seq, 6);
-	f->id = wire_load(h->id, 8);
+	f->seq = load_be48(h->seq);
+	f->id = load_be64(h->id);
 	return WIRE_OK;
 }
 
@@ -215,13 +198,11 @@ static inline bool wire_type_is_data(__u8 type)
 /* Nonce = iv XOR (byte 1 | 5 zero bytes | sequence); h is a header of 16 bytes. */
 static inline void wire_nonce(__u8 nonce[12], const __u8 iv[12], const void *h)
 {
-	const __u8 *b = (const __u8 *)h;
-	unsigned int i;
+	__u64 head = load_be64(h); /* type, byte 1, sequence */
+	__u64 first = load_be64(iv) ^ (head >> 48 & 0xff) << 56 ^ (head >> 32 & 0xffff);
 
-	memcpy(nonce, iv, 12);
-	nonce[0] ^= b[1];
-	for (i = 0; i < 6; i++)
-		nonce[6 + i] ^= b[2 + i];
+	store_be32(nonce + 8, load_be32(iv + 8) ^ (__u32)head);
+	store_be64(nonce, first);
 }
 
 #endif

@@ -294,7 +294,7 @@ static uint64_t vip_id(const struct vips *v)
 {
 	const uint8_t *b = ip_is_none(&v->v6) ? v->v4.b : v->v6.b;
 
-	return (wire_load(b, 8) * 0x9e3779b97f4a7c15ULL ^ wire_load(b + 8, 8)) | 1ULL << 63;
+	return (load_be64(b) * 0x9e3779b97f4a7c15ULL ^ load_be64(b + 8)) | 1ULL << 63;
 }
 
 struct rs_leg *leg_by_vips(const struct rs_control *rs, const struct vips *vips)

@@ -215,7 +215,7 @@ static inline bool rs_bucket_take(struct rs_bucket *b, uint64_t now, uint32_t li
 /* Of a packet of at least WIRE_HDR_LEN bytes whose header the data path has checked. */
 static inline uint64_t wire_id(const uint8_t *pkt)
 {
-	return wire_load(pkt + offsetof(struct wire_hdr, id), 8);
+	return load_be64(pkt + offsetof(struct wire_hdr, id));
 }
 
 static inline uint8_t wire_type(const uint8_t *pkt)

@@ -200,7 +200,7 @@ static void request(struct talk *t, const struct msg *m)
 static void reset(struct talk *t, const struct endpoint *from, const uint8_t *pkt, size_t len)
 {
 	uint8_t out[WIRE_RESET_LEN];
-	size_t n = reset_build(t->dc_host.reset_secret, wire_load(pkt + 8, 8), len, out);
+	size_t n = reset_build(t->dc_host.reset_secret, load_be64(pkt + 8), len, out);
 
 	if (n > 0)
 		talk_send(t, &t->conf.dc, from, out, n);
@@ -208,7 +208,7 @@ static void reset(struct talk *t, const struct endpoint *from, const uint8_t *pk
 
 static void sealed(struct talk *t, const struct endpoint *from, const uint8_t *pkt, size_t len)
 {
-	uint64_t id = wire_load(pkt + 8, 8);
+	uint64_t id = load_be64(pkt + 8);
 	struct session *s = NULL;
 	struct session_meta meta;
 	uint8_t body[MSG_MAX];

@@ -28,7 +28,7 @@ static void prepare(struct ends *n, uint8_t how, uint8_t *pkt, size_t len)
 	if (len < WIRE_HDR_LEN)
 		return;
 	if (how & ID)
-		wire_store(pkt + 8, 8, id);
+		store_be64(pkt + 8, id);
 	if (how & MAC1 && len > WIRE_HDR_LEN + 2 * WIRE_MAC_LEN)
 		cookie_write_macs(n->b.key.pub, NULL, pkt, len);
 }

@@ -420,7 +420,7 @@ static void test_under_load(void **state)
 	n->cut = false;
 	memcpy(pkt, n->hs1.bytes, n->hs1.len);
 	for (i = 0; i < 8; i++) {
-		wire_store(pkt + 40, 8, i);
+		store_be64(pkt + 40, i);
 		cookie_write_macs(n->b.key.pub, NULL, pkt, n->hs1.len);
 		ends_inject(n, &n->b, pkt, n->hs1.len);
 		ends_inject(n, &n->b, pkt, n->hs1.len);

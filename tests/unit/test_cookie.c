@@ -30,7 +30,7 @@ static void setup(struct fixture *f)
 	assert_int_equal(endpoint_parse("192.0.2.1:1001", &f->there), 0);
 	wire_build(f->pkt, WIRE_HANDSHAKE_1, 0x80, 0, WIRE_ID_NONE);
 	rng_fill(&f->rng, f->pkt + 24, LEN - 24);
-	wire_store(f->pkt + 16, 8, WIRE_ID_INDEX | 5);
+	store_be64(f->pkt + 16, WIRE_ID_INDEX | 5);
 }
 
 static void test_mac1(void **state)
@@ -58,7 +58,7 @@ static void test_round_trip(void **state)
 	cookie_write_macs(pub, NULL, f.pkt, LEN);
 	assert_false(cookie_check_mac2(&f.jar, 7, &f.rng, &f.here, f.pkt, LEN));
 	cookie_reply(&f.jar, 7, &f.rng, &f.here, f.pkt, LEN, reply);
-	assert_int_equal(wire_load(reply + 8, 8), WIRE_ID_INDEX | 5);
+	assert_int_equal(load_be64(reply + 8), WIRE_ID_INDEX | 5);
 	for (size_t bit = 0; bit < WIRE_COOKIE_LEN * 8; bit++) {
 		memcpy(bad, reply, sizeof(bad));
 		bad[bit / 8] ^= (uint8_t)(1 << bit % 8);

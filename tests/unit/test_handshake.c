@@ -291,7 +291,7 @@ static void test_clear_rules(void **state)
 	struct hs_clear c;
 
 	wire_build(pkt, WIRE_HANDSHAKE_1, 0x80, 0, WIRE_ID_NONE);
-	wire_store(pkt + 16, 8, WIRE_ID_INDEX);
+	store_be64(pkt + 16, WIRE_ID_INDEX);
 	pkt[24] = HS_NODE_DC;
 	pkt[25] = SUITE_DEFAULT;
 	assert_int_equal(hs_clear_parse(pkt, 512, &c), HS_OK);
@@ -309,9 +309,9 @@ static void test_clear_rules(void **state)
 	pkt[24] = HS_LEG;
 	wire_build(pkt, WIRE_HANDSHAKE_1, 0x80, 0, WIRE_ID_NONE - 1);
 	assert_int_equal(hs_clear_parse(pkt, 512, &c), HS_OK);
-	wire_store(pkt + 16, 8, WIRE_ID_NONE);
+	store_be64(pkt + 16, WIRE_ID_NONE);
 	assert_int_equal(hs_clear_parse(pkt, 512, &c), HS_BAD_INDEX);
-	wire_store(pkt + 16, 8, 5);
+	store_be64(pkt + 16, 5);
 	assert_int_equal(hs_clear_parse(pkt, 512, &c), HS_BAD_INDEX);
 	pkt[24] = HS_PATH;
 	wire_build(pkt, WIRE_HANDSHAKE_1, 0x80, 0, 5);
