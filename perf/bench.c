@@ -36,7 +36,19 @@ static struct {
 	struct bench_results *results;
 	double probe_best; /* fastest probe of this process: the machine with no neighbour */
 	double busy;	   /* most of the rows that the group has so far; 0: none yet */
+	uint64_t paused;   /* cycles of this slice that do not count */
+	uint64_t pause_from;
 } current;
+
+void bench_pause(void)
+{
+	current.pause_from = rte_rdtsc_precise();
+}
+
+void bench_resume(void)
+{
+	current.paused += rte_rdtsc_precise() - current.pause_from;
+}
 
 struct bench_results *bench_current_results(void)
 {
@@ -188,9 +200,10 @@ static void slice(const struct bench_case *c, void *state, const struct bench_op
 		c->before(state);
 	fifo(o, true);
 	s->probe[round] = probe();
+	current.paused = 0;
 	from = rte_rdtsc_precise();
 	c->run(state, c->n_ops);
-	s->cycles[round] = (double)(rte_rdtsc_precise() - from) / (double)c->n_ops;
+	s->cycles[round] = (double)(rte_rdtsc_precise() - from - current.paused) / (double)c->n_ops;
 	fifo(o, false);
 }
 

@@ -145,7 +145,7 @@ static void before(struct storm *s, uint8_t (*frame)[RS_N_FRAME_MAX])
 	flows_expire(s);
 	s->n->bed.w->rs->nat->cfg.subscriber_ports = s->limit;
 	rs_n_bed_forget(s->n);
-	rs_n_bed_put(s->n, frame, s->n->len[RS_N_OPEN]);
+	rs_n_bed_put(s->n, frame, s->n->len[RS_N_OPEN], s->n->cfg.packets);
 }
 
 static void drain(struct storm *s)
@@ -176,7 +176,7 @@ static void before_replay(void *state)
 	before_good(s);
 	drain(s);
 	packets_collect(s);
-	rs_n_bed_put(s->n, s->n->frame[RS_N_OPEN], s->n->len[RS_N_OPEN]);
+	rs_n_bed_put(s->n, s->n->frame[RS_N_OPEN], s->n->len[RS_N_OPEN], s->n->cfg.packets);
 }
 
 static void before_new(void *state)
@@ -203,7 +203,7 @@ static void before_refused(void *state)
 	drain(s);
 	packets_collect(s);
 	rs_n_bed_forget(s->n);
-	rs_n_bed_put(s->n, s->fresh, s->n->len[RS_N_OPEN]);
+	rs_n_bed_put(s->n, s->fresh, s->n->len[RS_N_OPEN], s->n->cfg.packets);
 }
 
 /* Each packet was sent, or dropped for this reason. How many were dropped. */

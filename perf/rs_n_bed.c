@@ -258,11 +258,12 @@ int rs_n_bed_up(struct rs_n_bed **out, const struct rs_n_config *cfg)
 	return 0;
 }
 
-void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len)
+void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len,
+		  uint32_t packets)
 {
 	rte_ring_reset(n->bed.in);
 	rte_ring_reset(n->bed.out);
-	for (uint32_t i = 0; i < n->cfg.packets; i++) {
+	for (uint32_t i = 0; i < packets; i++) {
 		struct rte_mbuf *m = n->bed.pkt[i];
 
 		rte_pktmbuf_reset(m);
@@ -271,8 +272,7 @@ void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t
 		m->pkt_len = len;
 		memcpy(rte_pktmbuf_mtod(m, void *), frame[i], len);
 	}
-	if (rte_ring_enqueue_bulk(n->bed.in, (void **)n->bed.pkt, n->cfg.packets, NULL) !=
-	    n->cfg.packets)
+	if (rte_ring_enqueue_bulk(n->bed.in, (void **)n->bed.pkt, packets, NULL) != packets)
 		abort();
 }
 
@@ -288,5 +288,5 @@ void rs_n_bed_forget(struct rs_n_bed *n)
 void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side)
 {
 	rs_n_bed_forget(n);
-	rs_n_bed_put(n, n->frame[side], n->len[side]);
+	rs_n_bed_put(n, n->frame[side], n->len[side], n->cfg.packets);
 }

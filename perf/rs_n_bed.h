@@ -42,8 +42,11 @@ void rs_n_bed_down(struct rs_n_bed *n);
 
 /* Put the frames of one side back, and the nodes and the worker to where nothing was sent yet. */
 void rs_n_bed_refill(struct rs_n_bed *n, enum rs_n_side side);
-/* The two halves of it: packet i becomes frame[i] and waits again; nothing was sent yet. */
-void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len);
+/* The two halves of it: each of the first `packets` becomes frame[i] and waits again; nothing was sent
+ * yet.
+ */
+void rs_n_bed_put(struct rs_n_bed *n, uint8_t (*frame)[RS_N_FRAME_MAX], uint16_t len,
+		  uint32_t packets);
 void rs_n_bed_forget(struct rs_n_bed *n);
 
 /* Packet i as its node seals it from an inner port of the caller's choice, into frame; its length. */
