@@ -50,8 +50,14 @@ struct local_table *local_create(const struct local_addr *addrs, uint32_t n_addr
 		t->addrs[t->n_addrs++] = addrs[i];
 		t->slots[slot_of(t, &addrs[i].ip)] = t->n_addrs;
 	}
-	for (uint32_t i = 0; i < n_pools; i++)
-		t->pools[t->n_pools++] = pools[i];
+	for (uint32_t i = 0; i < n_pools; i++) {
+		struct local_pool *p = &t->pools[t->n_pools++];
+
+		*p = pools[i];
+		p->is_shared = false;
+		for (uint32_t k = 0; k < n_addrs; k++)
+			p->is_shared |= prefix_contains(&p->prefix, &addrs[k].ip);
+	}
 	return t;
 }
 

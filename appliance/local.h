@@ -8,6 +8,7 @@
  */
 #include "common/ip.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum local_kind {
@@ -19,6 +20,7 @@ enum local_kind {
 struct local_pool {
 	struct ip_prefix prefix;
 	uint16_t port_min, port_max;
+	bool is_shared; /* local_create() sets it: an address in it is the box's as well */
 };
 
 struct local_addr {

@@ -38,6 +38,7 @@ enum nat_state {
 	NAT_FIN_OUT = 1 << 2,
 	NAT_FIN_IN = 1 << 3,
 	NAT_RST = 1 << 4,
+	NAT_HAIRPIN = 1 << 5, /* for life: the general host's address is of our own pool */
 };
 
 struct nat_flow {

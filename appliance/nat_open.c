@@ -46,6 +46,7 @@ static struct nat_flow *flow_make(struct nat *n, struct nat_map *m, const struct
 		.subscriber = m->subscriber,
 		.in_port = m->in_port,
 		.kind = m->kind,
+		.state = nat_pool_addr_find(n->pool, rip) >= 0 ? NAT_HAIRPIN : 0,
 		.addr = m->addr,
 		.port = m->port,
 		.map = (uint32_t)(m - n->maps),

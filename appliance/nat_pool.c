@@ -320,7 +320,8 @@ int nat_pool_addr_find(const struct nat_pool *p, const struct ip_addr *ip)
 	for (unsigned int i = 0; i < p->n_spans; i++) {
 		const struct span *s = &p->spans[i];
 
-		if (memcmp(s->first.b, ip->b, 12) == 0 && low - s->low < s->n)
+		if (low - s->low < s->n && memcmp(s->first.b, ip->b, 8) == 0 &&
+		    memcmp(s->first.b + 8, ip->b + 8, 4) == 0)
 			return (int)(s->at + (low - s->low));
 	}
 	return -1;

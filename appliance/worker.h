@@ -101,6 +101,15 @@ static inline uint32_t route_hinted(const struct worker *w, struct route_hint *h
 	return h->nexthop;
 }
 
+/* Whether an NTM packet can come from there at all: unicast, a port, and no address of ours. What comes
+ * from where a leg or path is on record needs no such question.
+ */
+static inline bool source_can_be(const struct worker *w, const struct endpoint *src)
+{
+	return ip_is_unicast(&src->ip) && src->port != 0 &&
+	       local_lookup(w->local, &src->ip, NULL) == 0;
+}
+
 /* A packet of this worker's pool, empty, its pkt_meta zeroed; counted as created. NULL, with
  * nothing counted, when the pool is empty: the caller drops what it was for as DROP_NO_MBUF.
  */

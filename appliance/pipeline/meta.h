@@ -65,6 +65,17 @@ static inline struct pkt_meta *pkt_meta(struct rte_mbuf *m)
 	return (struct pkt_meta *)(m + 1);
 }
 
+/* Make the data of m the len bytes that begin off bytes behind, or in front of, where they begin now. For
+ * packets of one buffer, whose room the caller knows: DPDK's own ways to trim and append look into the
+ * second line of the mbuf, which nothing else needs.
+ */
+static inline void pkt_cut(struct rte_mbuf *m, int off, uint16_t len)
+{
+	m->data_off = (uint16_t)(m->data_off + off);
+	m->data_len = len;
+	m->pkt_len = len;
+}
+
 static inline uint8_t *pkt_l3(struct rte_mbuf *m)
 {
 	return rte_pktmbuf_mtod_offset(m, uint8_t *, pkt_meta(m)->l3);

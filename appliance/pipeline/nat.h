@@ -19,6 +19,7 @@ struct nat_pass {
 	struct leg *leg; /* of the node it comes from or goes to */
 	struct nat_flow *f;
 	uint16_t iface; /* it came in by */
+	bool is_quick; /* as nat_quick.h means it: of t nothing, or what a look-up needs, is set yet */
 };
 
 /* Where it goes. */

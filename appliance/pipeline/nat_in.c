@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/pipeline/nat.h"
+#include "appliance/pipeline/nat_quick.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/pipeline/seal.h"
 #include "appliance/worker.h"
@@ -180,6 +181,40 @@ static bool is_plain(struct worker *w, struct nat_pass *p, int *addr)
 	return true;
 }
 
+/* For this worker, and such as nat_quick.h means; then of t is set what the look-up needs. */
+static __rte_always_inline bool is_quick(struct worker *w, struct nat_pass *p, int *addr)
+{
+	const struct nat_pool *pool = w->rs->nat->pool;
+	struct ip_addr dst;
+
+	if (unlikely(!nat_quick_is(p->c.ip, p->c.len)))
+		return false;
+	dst = nat_quick_dst(p->c.ip);
+	p->t.src = nat_quick_src(p->c.ip);
+	p->t.dport = load_be16(p->c.ip + QUICK_AT_DPORT);
+	p->t.class = (uint8_t)nat_quick_proto(p->c.ip);
+	*addr = nat_pool_addr_find(pool, &dst);
+	return *addr >= 0 && nat_pool_owner(pool, (uint16_t)*addr, p->t.dport) == w->id;
+}
+
+/* False: not done, the long way has the name of what is in the way. */
+static __rte_always_inline bool quick_in(struct worker *w, const struct nat_pass *p)
+{
+	struct nat_flow *f = p->f;
+	struct rte_mbuf *m = p->m;
+
+	if (unlikely(p->leg == NULL || !nat_quick_fits(f) ||
+		     (p->c.len > RS_INNER_MIN && p->c.len > seal_inner_mtu(w, p->leg))))
+		return false;
+	nat_flow_touch(w->rs->nat, f, false, 0, w->now);
+	nat_quick_write(p->c.ip, ip_v4(&f->vip), p->leg->vip4,
+			nat_quick_dport(p->c.ip, f->in_port));
+	pkt_cut(m, (int)pkt_meta(m)->l3, p->c.len);
+	pkt_meta(m)->leg = p->leg;
+	burst_push(&w->stats, &w->lanes.seal, m);
+	return true;
+}
+
 /* From subscriber to leg to way and key: each is a line that tells where the next one is. */
 static void fetch_legs(const struct worker *w, struct nat_pass *pass, uint16_t n)
 {
@@ -211,9 +246,13 @@ void nat_in_stage(struct worker *w)
 			burst_drop(&w->stats, m, DROP_NO_ROLE);
 			continue;
 		}
-		*p = (struct nat_pass){.m = m, .iface = pkt_meta(m)->iface};
+		p->m = m;
+		p->leg = NULL;
+		p->f = NULL;
+		p->iface = pkt_meta(m)->iface;
 		p->c = (struct cut){pkt_l3(m), pkt_meta(m)->l3_len};
-		if (unlikely(!is_plain(w, p, &addr[kept])))
+		p->is_quick = is_quick(w, p, &addr[kept]);
+		if (unlikely(!p->is_quick && !is_plain(w, p, &addr[kept])))
 			continue;
 		hash[kept] = nat_hash_out(n, (uint16_t)addr[kept], proto_of(&p->t), p->t.dport,
 					  &p->t.src);
@@ -232,6 +271,12 @@ void nat_in_stage(struct worker *w)
 			rte_prefetch0(&n->legs->subscribers[pass[i].f->subscriber]);
 	}
 	fetch_legs(w, pass, kept);
-	for (uint16_t i = 0; i < kept; i++)
-		in_packet(w, &pass[i], (uint16_t)addr[i]);
+	for (uint16_t i = 0; i < kept; i++) {
+		struct nat_pass *p = &pass[i];
+
+		if (likely(p->is_quick && p->f != NULL && quick_in(w, p)))
+			continue;
+		if (!p->is_quick || is_plain(w, p, &addr[i]))
+			in_packet(w, p, (uint16_t)addr[i]);
+	}
 }

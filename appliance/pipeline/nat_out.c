@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/iface.h"
 #include "appliance/pipeline/nat.h"
+#include "appliance/pipeline/nat_quick.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/pipeline/seal.h"
 #include "appliance/worker.h"
@@ -117,17 +118,14 @@ static void to_host(struct worker *w, struct nat_pass *p)
 /* With its flow, unless why says something already. */
 static void out_packet(struct worker *w, struct nat_pass *p, enum drop_reason why)
 {
-	int addr;
-
 	if (unlikely(why == DROP_MAX && p->t.ttl <= 1))
 		why = DROP_IP_TTL;
 	if (unlikely(why != DROP_MAX)) {
 		nat_drop(w, p, why);
 		return;
 	}
-	addr = nat_pool_addr_find(w->rs->nat->pool, &p->f->rip);
-	if (unlikely(addr >= 0))
-		to_pool(w, p, addr);
+	if (unlikely(p->f->state & NAT_HAIRPIN))
+		to_pool(w, p, nat_pool_addr_find(w->rs->nat->pool, &p->f->rip));
 	else
 		to_host(w, p);
 }
@@ -161,6 +159,37 @@ static bool is_plain(struct worker *w, struct nat_pass *p)
 		nat_drop(w, p, DROP_NAT_PROTO);
 		return false;
 	}
+}
+
+static struct nat_ask ask_of(const struct nat_pass *p)
+{
+	if (likely(p->is_quick))
+		return (struct nat_ask){.vip = nat_quick_dst(p->c.ip),
+					.subscriber = p->leg->subscriber,
+					.port = load_be16(p->c.ip + QUICK_AT_SPORT),
+					.proto = (uint8_t)nat_quick_proto(p->c.ip)};
+	return (struct nat_ask){.vip = p->t.dst,
+				.subscriber = p->leg->subscriber,
+				.port = p->t.sport,
+				.proto = (uint8_t)proto_of(&p->t)};
+}
+
+/* False: not done, the long way has the name of what is in the way. */
+static __rte_always_inline bool quick_out(struct worker *w, const struct nat_pass *p)
+{
+	struct nat *n = w->rs->nat;
+	struct nat_flow *f = p->f;
+	uint32_t nexthop = nexthop_of(w, f);
+
+	if (unlikely(nexthop == NEXTHOP_NONE ||
+		     p->c.len > w->ifaces[w->nexthops[nexthop].iface].mtu))
+		return false;
+	nat_flow_touch(n, f, true, 0, w->now);
+	nat_quick_write(p->c.ip, ip_v4(nat_pool_addr(n->pool, f->addr)), ip_v4(&f->rip),
+			nat_quick_sport(p->c.ip, f->port));
+	pkt_meta(p->m)->nexthop = nexthop;
+	burst_push(&w->stats, &w->lanes.tx, p->m);
+	return true;
 }
 
 /* First packets of flows, where there are any in the burst. */
@@ -200,12 +229,10 @@ void nat_out_stage(struct worker *w)
 		p->leg = pkt_meta(m)->leg;
 		p->iface = pkt_meta(m)->iface;
 		p->f = NULL;
-		if (unlikely(!is_plain(w, p)))
+		p->is_quick = nat_quick_is(p->c.ip, p->c.len);
+		if (unlikely(!p->is_quick && !is_plain(w, p)))
 			continue;
-		ask[kept] = (struct nat_ask){.vip = p->t.dst,
-					     .subscriber = p->leg->subscriber,
-					     .port = p->t.sport,
-					     .proto = (uint8_t)proto_of(&p->t)};
+		ask[kept] = ask_of(p);
 		nat_ask_hash(n, &ask[kept]);
 		why[kept] = DROP_MAX;
 		kept++;
@@ -214,7 +241,13 @@ void nat_out_stage(struct worker *w)
 	if (kept > 0 && unlikely(!nat_flow_find_bulk(n, ask, kept, f)))
 		open_missing(w, ask, kept, f, why);
 	for (uint16_t i = 0; i < kept; i++) {
-		pass[i].f = f[i];
-		out_packet(w, &pass[i], why[i]);
+		struct nat_pass *p = &pass[i];
+
+		p->f = f[i];
+		if (likely(p->is_quick && f[i] != NULL && why[i] == DROP_MAX &&
+			   nat_quick_fits(f[i]) && quick_out(w, p)))
+			continue;
+		if (!p->is_quick || is_plain(w, p))
+			out_packet(w, p, why[i]);
 	}
 }

@@ -29,6 +29,7 @@ struct opening {
 	uint8_t *h; /* NTM header */
 	uint64_t seq;
 	uint8_t epoch, route;
+	bool is_stranger; /* not from where the leg is on record */
 };
 
 static bool suite_pads(uint8_t suite)
@@ -84,10 +85,22 @@ static enum drop_reason replay_reason(const struct replay *r, uint64_t seq)
 	return r == NULL || replay_check(r, seq) == REPLAY_FRESH ? DROP_MAX : DROP_REPLAY;
 }
 
-static enum drop_reason may_open(const struct worker *w, const struct opening *o)
+/* From where the node is on record, or from where anybody may be. */
+static enum drop_reason source_reason(const struct worker *w, struct opening *o)
+{
+	const struct endpoint *src = &pkt_meta(o->m)->src;
+
+	o->is_stranger = !endpoint_equal(&leg_way(w->rs->dp->legs, o->leg)->peer, src);
+	return unlikely(o->is_stranger && !source_can_be(w, src)) ? DROP_IP_SOURCE : DROP_MAX;
+}
+
+static enum drop_reason may_open(const struct worker *w, struct opening *o)
 {
 	uint16_t len = pkt_meta(o->m)->data_len;
+	enum drop_reason why = source_reason(w, o);
 
+	if (unlikely(why != DROP_MAX))
+		return why;
 	if (unlikely(len < WIRE_OVERHEAD))
 		return DROP_SEALED_LEN;
 	if (unlikely(suite_pads(o->key->suite) &&
@@ -141,12 +154,10 @@ static void tell(struct worker *w, const struct opening *o, enum rs_event_type t
 /* A new source with the highest number so far may be the node behind a new NAT mapping. */
 static void watch_source(struct worker *w, const struct opening *o)
 {
-	const struct leg_way *way = leg_way(w->rs->dp->legs, o->leg);
-	const struct pkt_meta *meta = pkt_meta(o->m);
 	uint32_t ms = (uint32_t)(w->now / 1000000) | 1;
 	uint32_t last;
 
-	if (likely(endpoint_equal(&way->peer, &meta->src)))
+	if (likely(!o->is_stranger))
 		return;
 	if (window_of(w, o)->next != o->seq + 1)
 		return;
@@ -195,7 +206,7 @@ static enum drop_reason inner_take(struct worker *w, const struct opening *o, st
 	if (unlikely(inner_check(ip, rte_pktmbuf_data_len(m), suite_pads(o->key->suite), &len) !=
 		     INNER_OK))
 		return DROP_INNER_BAD;
-	rte_pktmbuf_trim(m, (uint16_t)(rte_pktmbuf_data_len(m) - len));
+	pkt_cut(m, 0, (uint16_t)len);
 	if (unlikely(!is_from_node(o->leg, ip)))
 		return DROP_INNER_SOURCE;
 	if (unlikely((outer_tos & ECN_MASK) == ECN_CE)) {
@@ -219,8 +230,7 @@ static void deliver(struct worker *w, const struct opening *o, const struct aead
 	uint8_t tos = meta->flags & PKT_IPV6 ? (uint8_t)(load_be16(outer) >> 4) : outer[1];
 	enum drop_reason why;
 
-	rte_pktmbuf_adj(m, (uint16_t)(meta->data + WIRE_HDR_LEN));
-	rte_pktmbuf_trim(m, (uint16_t)(rte_pktmbuf_data_len(m) - op->out_len));
+	pkt_cut(m, meta->data + WIRE_HDR_LEN, op->out_len);
 	if (unlikely(type != WIRE_DATA)) {
 		m = part_join(w, m, load_be64(o->h + 8), o->h[1], o->seq, type == WIRE_DATA_SECOND);
 		if (m == NULL)
@@ -316,7 +326,8 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 			burst_drop(&w->stats, o[i].m, why);
 			continue;
 		}
-		o[good] = o[i];
+		if (unlikely(good != i))
+			o[good] = o[i];
 		b->op[good] = (struct aead_op){
 			.suite = o[i].key->suite,
 			.body_len = (uint16_t)(pkt_meta(o[i].m)->data_len - WIRE_OVERHEAD),

@@ -230,8 +230,7 @@ static struct verdict to_udp_service(struct worker *w, struct rte_mbuf *m, struc
 
 	if (meta->flags & PKT_IPV6 && load_be16(pkt_l4(m) + 6) == 0)
 		return drop(DROP_UDP_NO_CHECKSUM);
-	if (!ip_is_unicast(&meta->src.ip) || meta->src.port == 0 ||
-	    local_lookup(w->local, &meta->src.ip, NULL) != 0)
+	if (!source_can_be(w, &meta->src))
 		return drop(DROP_IP_SOURCE);
 	if (port == DNS_PORT) {
 		meta->msg = MAIL_DNS;
@@ -294,6 +293,7 @@ static struct verdict classify(struct worker *w, struct rte_mbuf *m, struct pkt_
 
 	switch (local_lookup(w->local, &meta->dst.ip, &pool)) {
 	case LOCAL_POOL:
+		quick_learn_pool(w, pool);
 		return lane(&w->lanes.gn);
 	case LOCAL_BOX:
 	case LOCAL_BOX | LOCAL_POOL:
@@ -324,7 +324,7 @@ static struct verdict parse_ip(struct worker *w, struct rte_mbuf *m, struct pkt_
 		return drop(why);
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		meta->flags |= PKT_L4_GOOD;
-	rte_pktmbuf_trim(m, room - meta->l3_len); /* Ethernet's padding */
+	pkt_cut(m, 0, (uint16_t)(meta->l3 + meta->l3_len)); /* Ethernet's padding goes */
 	return classify(w, m, meta);
 }
 

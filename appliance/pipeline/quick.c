@@ -85,22 +85,55 @@ static void form_make(struct quick_form *f, const struct endpoint *dst)
 	form_set(f, udp + UDP_HDR_LEN + 1, 1, 0, WIRE_ZERO_MASK);
 }
 
-void quick_learn(struct worker *w, const struct endpoint *dst)
+/* A place for what leads to dst; NULL if there is a form for it. */
+static struct quick_form *form_place(struct quick *q, const struct endpoint *dst)
 {
-	struct quick *q = &w->quick;
-	uint16_t own = (uint16_t)(dst->port - w->base_port);
 	uint8_t at = q->n;
 
 	for (uint8_t i = 0; i < q->n; i++)
 		if (endpoint_equal(&q->form[i].dst, dst))
-			return;
+			return NULL;
 	if (q->n < QUICK_FORMS)
 		q->n++;
 	else
 		at = q->oldest++ % QUICK_FORMS;
-	form_make(&q->form[at], dst);
-	q->form[at].worker = own < w->n_workers ? own : WORKER_ANY;
 	q->standing &= (uint8_t) ~(1u << at);
+	return &q->form[at];
+}
+
+void quick_learn(struct worker *w, const struct endpoint *dst)
+{
+	struct quick_form *f = form_place(&w->quick, dst);
+	uint16_t own = (uint16_t)(dst->port - w->base_port);
+
+	if (f == NULL)
+		return;
+	form_make(f, dst);
+	f->worker = own < w->n_workers ? own : WORKER_ANY;
+}
+
+/* Port 0 is nobody's endpoint. IPv6's extensions are parse.c's, so its ranges are not learnt. */
+void quick_learn_pool(struct worker *w, const struct local_pool *pool)
+{
+	const struct endpoint first = {.ip = pool->prefix.ip};
+	struct quick_form *f;
+	uint8_t bits;
+
+	if (pool->is_shared || !ip_is_v4(&first.ip) || pool->prefix.len < 96)
+		return;
+	f = form_place(&w->quick, &first);
+	if (f == NULL)
+		return;
+	memset(f, 0, sizeof(*f));
+	bits = (uint8_t)(pool->prefix.len - 96);
+	f->dst = first;
+	f->is_pool = true;
+	f->worker = WORKER_ANY;
+	form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV4, 0xffff);
+	form_set(f, AT_IP, 1, 0x45, 0xff);
+	form_set(f, AT_IP + 6, 2, 0, 0x3fff); /* no piece of a datagram */
+	form_set(f, AT_IP + 16, 4, load_be32(first.ip.b + 12),
+		 bits == 0 ? 0 : UINT32_MAX << (32 - bits));
 }
 
 typedef bool (*match_fn)(const uint8_t *p, const struct quick_form *f);
@@ -134,14 +167,26 @@ match_avx512(const uint8_t *p, const struct quick_form *f)
 	return _mm512_test_epi64_mask(differ, _mm512_load_si512(f->mask)) == 0;
 }
 
-/* An address can be taken from the box; one probe per form and burst notices. */
+/* An address can be taken from the box, a range from the pool, and either can become the other's as
+ * well; one probe per form and burst notices.
+ */
+static bool form_is_ours(const struct worker *w, const struct quick_form *f)
+{
+	const struct local_pool *pool = NULL;
+	unsigned int kind = local_lookup(w->local, &f->dst.ip, &pool);
+
+	if (!f->is_pool)
+		return (kind & LOCAL_BOX) != 0;
+	return kind == LOCAL_POOL && !pool->is_shared && ip_equal(&pool->prefix.ip, &f->dst.ip);
+}
+
 static bool form_stands(struct worker *w, uint8_t at)
 {
 	struct quick *q = &w->quick;
 
 	if (q->standing & 1u << at)
 		return true;
-	if (at >= q->n || (local_lookup(w->local, &q->form[at].dst.ip, NULL) & LOCAL_BOX) == 0)
+	if (at >= q->n || !form_is_ours(w, &q->form[at]))
 		return false; /* also where nothing was learnt yet */
 	q->standing |= (uint8_t)(1u << at);
 	return true;
@@ -238,8 +283,10 @@ static __rte_always_inline bool check6(const uint8_t *p, uint16_t room, uint16_t
 	       !is_mapped && (p[AT_UDP6 + 6] | p[AT_UDP6 + 7]) != 0;
 }
 
-/* For this host, a leg most likely: what parse.c would note about it, and the ntm lane. */
-static bool take_for_host(struct worker *w, struct rte_mbuf *m, const struct quick_form *f,
+/* For this host, a leg most likely: what parse.c would note about it, and the ntm lane. Whether the source
+ * can be one is left to the stages behind, which know where the leg's node is.
+ */
+static void take_for_host(struct worker *w, struct rte_mbuf *m, const struct quick_form *f,
 			  const uint8_t *p, uint16_t udp)
 {
 	struct pkt_meta *meta = pkt_meta(m);
@@ -251,9 +298,6 @@ static bool take_for_host(struct worker *w, struct rte_mbuf *m, const struct qui
 		memcpy(src.ip.b, p + AT_IP + 8, 16);
 	else
 		src.ip = ip_from_v4(load32(p + AT_IP + 12));
-	if (unlikely(!ip_is_unicast(&src.ip) || src.port == 0 ||
-		     local_lookup(w->local, &src.ip, NULL) != 0))
-		return false;
 	meta->src = src;
 	meta->dst = f->dst;
 	meta->iface = w->quick.iface;
@@ -267,13 +311,48 @@ static bool take_for_host(struct worker *w, struct rte_mbuf *m, const struct qui
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		meta->flags |= PKT_L4_GOOD;
 	meta->worker = f->worker;
-	rte_pktmbuf_trim(m, (uint16_t)(rte_pktmbuf_data_len(m) - AT_IP - all));
+	pkt_cut(m, 0, (uint16_t)(AT_IP + all));
 	burst_push(&w->stats, &w->lanes.ntm, m);
+	w->quick.notes = true;
+}
+
+/* For the NAT: what it reads of what parse.c notes, and the gn lane. Ports are checked as far as parse.c
+ * does; the rest is the NAT's.
+ */
+static bool take_for_pool(struct worker *w, struct rte_mbuf *m, const uint8_t *p, uint16_t room)
+{
+	const uint8_t *ip = p + AT_IP, *l4 = p + AT_UDP4;
+	struct pkt_meta *meta = pkt_meta(m);
+	uint16_t total = load_be16(ip + 2), udp = load_be16(l4 + 4);
+	uint32_t a;
+
+	if (unlikely(total > room || total < IP4_HDR_LEN + UDP_HDR_LEN ||
+		     (ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP) ||
+		     (ip[9] == IPPROTO_UDP && (udp < UDP_HDR_LEN || udp > total - IP4_HDR_LEN)) ||
+		     ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
+		      !sum4_is_good(ip))))
+		return false;
+	memcpy(&a, ip + 12, sizeof(a));
+	meta->src = (struct endpoint){ip_from_v4(a), load_be16(l4)};
+	memcpy(&a, ip + 16, sizeof(a));
+	meta->dst = (struct endpoint){ip_from_v4(a), load_be16(l4 + 2)};
+	meta->iface = w->quick.iface;
+	meta->l3 = AT_IP;
+	meta->l4 = AT_UDP4;
+	meta->data = AT_UDP4 + (ip[9] == IPPROTO_UDP ? UDP_HDR_LEN : 0);
+	meta->data_len = ip[9] == IPPROTO_UDP ? (uint16_t)(udp - UDP_HDR_LEN) : 0;
+	meta->l3_len = total;
+	meta->proto = ip[9];
+	meta->flags = 0;
+	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		meta->flags |= PKT_L4_GOOD;
+	pkt_cut(m, 0, (uint16_t)(AT_IP + total));
+	burst_push(&w->stats, &w->lanes.gn, m);
 	w->quick.notes = true;
 	return true;
 }
 
-/* Into the hops or the ntm lane, or false. */
+/* Into the hops, the ntm or the gn lane, or false. */
 static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match_fn match)
 {
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
@@ -289,6 +368,8 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 	f = form_of(w, p, match);
 	if (unlikely(f == NULL))
 		return false;
+	if (f->is_pool)
+		return take_for_pool(w, m, p, room);
 	ip_len = f->is_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
 	if (unlikely(f->is_v6 ? !check6(p, room, &udp) : !check4(m, p, room, &udp)))
 		return false;
@@ -296,8 +377,10 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 	id = load_be64(ntm + 8);
 	if (unlikely((ntm[0] & 15) >= WIRE_TYPE_COUNT))
 		return false;
-	if (!wire_is_path_id(id))
-		return take_for_host(w, m, f, p, udp);
+	if (!wire_is_path_id(id)) {
+		take_for_host(w, m, f, p, udp);
+		return true;
+	}
 	h->m[h->n] = m;
 	h->ntm[h->n] = ntm;
 	h->id[h->n] = id;

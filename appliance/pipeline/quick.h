@@ -3,12 +3,13 @@
 #define PIPELINE_QUICK_H
 
 /* The quick way through parse: frames that are what nearly all frames of a relay are, Ethernet, IPv4
- * without options or IPv6 without extensions, UDP to an NTM endpoint of ours.
- * All that is constant in such a frame is compared at once with a form of 64 bytes; lengths, checksum
+ * without options or IPv6 without extensions, UDP to an NTM endpoint of ours; or UDP and TCP in IPv4 to
+ * an address of the NAT pool that is not the box's own as well. All that is constant in such a frame is compared at once with a form of 64 bytes; lengths, checksum
  * and addresses are checked as parse.c does. A frame that fails anywhere is not dropped here: it is
  * left to parse.c, which finds out the name of its failing.
  *
- * Forms are learnt: parse.c tells the endpoint of each packet that took the long way to the ntm lane.
+ * Forms are learnt: parse.c tells the endpoint of each packet that took the long way to the ntm lane, and
+ * the range of each that took it to the gn lane.
  */
 #include "common/ip.h"
 
@@ -16,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct local_pool;
 struct worker;
 
 enum {
@@ -32,6 +34,7 @@ struct quick_form {
 	struct endpoint dst;
 	uint16_t worker; /* as in pkt_meta */
 	bool is_v6;
+	bool is_pool; /* dst is the first address of a range of the NAT pool, without a port */
 };
 
 typedef void (*quick_scan_fn)(struct worker *w);
@@ -44,18 +47,20 @@ struct quick {
 	bool notes;	    /* this burst had packets whose pkt_meta was written */
 	uint32_t in;	    /* port and VLAN that mac was looked up for, plus one; 0: none yet */
 	uint8_t n, last, oldest;
-	uint8_t standing; /* bit per form: its address was found to be ours in this burst */
+	uint8_t standing; /* bit per form: what it leads to was found to be ours in this burst */
 	struct quick_form form[QUICK_FORMS];
 };
 
 /* Take out of w->lanes.rx what can go the quick way: packets of paths into w->hops, others into the
- * ntm lane with their pkt_meta; the rest stays, in order. Counts rx_bytes of all. Owning worker only.
+ * ntm and gn lanes with their pkt_meta; the rest stays, in order. Counts rx_bytes of all. Owning worker only.
  * Cannot fail. Two cache lines per packet of a path: mbuf and headers.
  */
 void quick_scan(struct worker *w);
 
 /* dst is an endpoint whose packets go to the ntm lane. Owning worker only. */
 void quick_learn(struct worker *w, const struct endpoint *dst);
+/* The same for packets to a range of the NAT pool and the gn lane. */
+void quick_learn_pool(struct worker *w, const struct local_pool *pool);
 
 /* The best variant of this CPU is taken at the first scan; tests take others. -ENOTSUP. */
 int quick_isa_set(struct worker *w, enum quick_isa isa);

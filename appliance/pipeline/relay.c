@@ -90,12 +90,21 @@ static void to_leg(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint6
 		to_control(w, m, RS_EV_LEG_PACKET, RS_CLASS_SEALED, id);
 		return;
 	}
-	if (unlikely(leg->worker != w->id)) {
-		worker_steer(w, m, leg->worker);
-		return;
-	}
+	worker_steer(w, m, leg->worker); /* to_open() has taken what is this worker's */
+}
+
+/* Nearly all that is for this host: data on a leg of this worker. Its source is open.c's to judge. */
+static __rte_always_inline bool to_open(struct worker *w, struct rte_mbuf *m, const uint8_t *h,
+					uint64_t id)
+{
+	struct leg *leg = leg_table_find(w->rs->dp->legs, id);
+
+	if (unlikely(leg == NULL || !wire_type_is_data(h[0] & 15) || (h[1] & WIRE_SIDE_A) == 0 ||
+		     leg->worker != w->id))
+		return false;
 	pkt_meta(m)->leg = leg;
 	burst_push(&w->stats, &w->lanes.open, m);
+	return true;
 }
 
 /* An index, a key id or all ones: for this host itself. */
@@ -103,6 +112,12 @@ static void to_host(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint
 {
 	uint8_t type = h[0] & 15;
 
+	if (likely(to_open(w, m, h, id)))
+		return;
+	if (unlikely(!source_can_be(w, &pkt_meta(m)->src))) {
+		burst_drop(&w->stats, m, DROP_IP_SOURCE);
+		return;
+	}
 	switch (type) {
 	case WIRE_HANDSHAKE_1:
 		if (id != WIRE_ID_NONE)

@@ -23,8 +23,7 @@ struct sealing {
 	const struct leg_way *way;
 	struct leg_key *key;
 	uint32_t nexthop;
-	uint64_t sum;	/* of the sealed packet, csum.h */
-	uint16_t plain; /* bytes of inner packet */
+	uint64_t sum; /* of the sealed packet, csum.h */
 	uint8_t tos, type, epoch;
 	bool port_sums; /* the port writes the outer checksums */
 };
@@ -148,25 +147,22 @@ static enum drop_reason way_check(struct worker *w, const struct leg *leg, struc
 /* Header in front of the body, credit, room behind it. */
 static enum drop_reason header_put(struct worker *w, const struct leg *leg, struct sealing *s)
 {
-	uint16_t sealed = aead_sealed_len(s->key->suite, rte_pktmbuf_data_len(s->m));
-	uint16_t grow = (uint16_t)(sealed - WIRE_HDR_LEN - rte_pktmbuf_data_len(s->m));
+	uint16_t body = rte_pktmbuf_data_len(s->m), sealed = aead_sealed_len(s->key->suite, body);
 	uint32_t outer = outer_len(&s->way->peer.ip) + UDP_HDR_LEN + sealed, seq;
 	enum drop_reason why;
-	uint8_t *h;
 
 	if (unlikely(s->way->limited &&
 		     !leg_credit_take(&w->rs->dp->legs->credit[leg->slot], outer, w->now)))
 		return DROP_LEG_CREDIT;
-	h = (uint8_t *)rte_pktmbuf_prepend(s->m, WIRE_HDR_LEN);
-	if (unlikely(h == NULL || rte_pktmbuf_append(s->m, grow) == NULL))
+	if (unlikely(rte_pktmbuf_headroom(s->m) < WIRE_HDR_LEN + UDP_HDR_LEN + IP6_HDR_LEN ||
+		     rte_pktmbuf_tailroom(s->m) + body + WIRE_HDR_LEN < sealed))
 		return DROP_HEADROOM;
 	why = seq_take(w, leg, s, &seq);
 	if (unlikely(why != DROP_MAX))
 		return why;
-	h[0] = (uint8_t)(WIRE_VERSION << 4 | s->type);
-	h[1] = wire_flags(false, s->epoch, s->way->route);
-	store_be48(h + 2, seq);
-	store_be64(h + 8, s->key->peer_index);
+	pkt_cut(s->m, -WIRE_HDR_LEN, sealed);
+	wire_build(rte_pktmbuf_mtod(s->m, void *), s->type,
+		   wire_flags(false, s->epoch, s->way->route), seq, s->key->peer_index);
 	return DROP_MAX;
 }
 
@@ -224,7 +220,9 @@ static void outer_put(struct worker *w, const struct sealing *s)
 {
 	const struct endpoint *own = &w->rs->dp->locals[s->way->local].ep;
 	const struct endpoint *peer = &s->way->peer;
+	uint16_t ip_len = (uint16_t)outer_len(&peer->ip);
 	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m));
+	uint8_t *udp = rte_pktmbuf_mtod(s->m, uint8_t *) - UDP_HDR_LEN;
 	struct outer o = {
 		.src = &own->ip,
 		.dst = &peer->ip,
@@ -233,10 +231,8 @@ static void outer_put(struct worker *w, const struct sealing *s)
 		.proto = IPPROTO_UDP,
 		.flow = (uint32_t)(s->key->peer_index >> 20),
 	};
-	uint8_t *udp = (uint8_t *)rte_pktmbuf_prepend(
-		s->m, (uint16_t)(UDP_HDR_LEN + outer_len(&peer->ip)));
 
-	udp += outer_len(&peer->ip);
+	pkt_cut(s->m, -(UDP_HDR_LEN + ip_len), (uint16_t)(ip_len + len));
 	store_be16(udp, own->port);
 	store_be16(udp + 2, peer->port);
 	store_be16(udp + 4, len);
@@ -302,28 +298,36 @@ static void seal_finish(struct worker *w, struct batch *b)
 	}
 }
 
+/* Two sequence numbers of one route, one after the other, in one batch. */
+static __attribute__((noinline)) bool in_two_parts(struct worker *w, struct batch *b,
+						   const struct leg *leg, struct sealing *s,
+						   uint16_t room)
+{
+	struct sealing second = *s;
+
+	second.m = second_part(w, s, room);
+	if (second.m == NULL) {
+		burst_drop(&w->stats, s->m, DROP_MTU);
+		return false;
+	}
+	s->type = WIRE_DATA_FIRST;
+	second.type = WIRE_DATA_SECOND;
+	batch_add(w, b, leg, s);
+	batch_add(w, b, leg, &second);
+	return true;
+}
+
 static void seal_one(struct worker *w, struct batch *b, struct sealing *s)
 {
 	const struct leg *leg = pkt_meta(s->m)->leg;
 	struct subscriber *sub = &w->rs->dp->legs->subscribers[leg->subscriber];
 	uint16_t room = body_room(outer_mtu(w, s->way, s->nexthop), s->way, s->key->suite);
 	uint16_t len = rte_pktmbuf_data_len(s->m);
-	struct sealing second = *s;
 
-	if (likely(len <= room)) {
+	if (likely(len <= room))
 		batch_add(w, b, leg, s);
-	} else {
-		second.m = second_part(w, s, room);
-		if (second.m == NULL) {
-			burst_drop(&w->stats, s->m, DROP_MTU);
-			return;
-		}
-		/* Two sequence numbers of one route, one after the other, in one batch. */
-		s->type = WIRE_DATA_FIRST;
-		second.type = WIRE_DATA_SECOND;
-		batch_add(w, b, leg, s);
-		batch_add(w, b, leg, &second);
-	}
+	else if (!in_two_parts(w, b, leg, s, room))
+		return;
 	sub->tx_packets++;
 	sub->tx_bytes += len;
 }

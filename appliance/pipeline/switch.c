@@ -103,7 +103,7 @@ static enum drop_reason stranger(struct worker *w, const struct pass *p)
 	struct endpoint src, dst;
 
 	hop_endpoints(p->h, p->i, &src, &dst);
-	if (!ip_is_unicast(&src.ip) || src.port == 0 || local_lookup(w->local, &src.ip, NULL) != 0)
+	if (!source_can_be(w, &src))
 		return DROP_IP_SOURCE;
 	if (side_is(&p->rec->side[p->to], &src))
 		return DROP_PATH_DIRECTION;

@@ -161,6 +161,24 @@ static __rte_always_inline void send_hop(struct worker *w, const struct hops *h,
 	way->out->pkt[way->out->n++] = m;
 }
 
+/* The same for a packet of the tx lane, which is as long as its mbuf says. */
+static __rte_always_inline void send_lane(struct worker *w, struct rte_mbuf *m, struct way_out *way)
+{
+	uint32_t nexthop = pkt_meta(m)->nexthop;
+	uint16_t len = rte_pktmbuf_data_len(m);
+
+	if (unlikely((nexthop != way->nexthop && !way_find(w, nexthop, way)) || len > way->f->mtu ||
+		     rte_pktmbuf_headroom(m) < LINK_MAX)) {
+		send_ip(w, m);
+		return;
+	}
+	link_write(rte_pktmbuf_mtod(m, uint8_t *), way->f, way->mac);
+	len = (uint16_t)(len + way->link_len);
+	pkt_cut(m, -(int)way->link_len, len);
+	way->out->bytes += len;
+	way->out->pkt[way->out->n++] = m;
+}
+
 /* A whole frame from the TAP; it only needs its tag. */
 static void send_frame(struct worker *w, struct rte_mbuf *m)
 {
@@ -208,7 +226,7 @@ void tx_stage(struct worker *w)
 	for (uint16_t i = 0; i < tx->n; i++)
 		rte_prefetch0(&w->nexthops[pkt_meta(tx->pkt[i])->nexthop]);
 	for (uint16_t i = 0; i < tx->n; i++)
-		send_ip(w, tx->pkt[i]);
+		send_lane(w, tx->pkt[i], &way);
 	tx->n = 0;
 	for (uint16_t i = 0; i < frame->n; i++)
 		send_frame(w, frame->pkt[i]);

@@ -19,7 +19,7 @@
 #define A6 "[2001:db8:a::1]:1111"
 #define B6 "[2001:db8:b::1]:2222"
 
-enum { ROUNDS = 30000, NTM_LEN = 60, PATH_WAYS = 4, WAYS = 6 };
+enum { ROUNDS = 30000, NTM_LEN = 60, PATH_WAYS = 4, POOL_WAY = 6, WAYS = 8 };
 
 /* msg lies behind what parse writes. */
 #define META_BY_PARSE offsetof(struct pkt_meta, msg)
@@ -36,6 +36,8 @@ static const struct way ways[WAYS] = {
 	{A6, "[2001:db8::1]:443", PATH + 1},
 	{A4, OWN4, 0x9000000000000001ULL}, /* indexes that are nobody's go to control */
 	{A6, OWN6, 0x9000000000000001ULL},
+	{A4, "192.0.2.65:5000", 0}, /* general hosts to the NAT pool: UDP, then TCP */
+	{A4, "192.0.2.66:5001", 1},
 };
 
 /* What became of a frame. */
@@ -43,7 +45,7 @@ struct fate {
 	enum drop_reason why; /* DROP_MAX: it came out, or is in another lane */
 	struct burst *lane;
 	uint64_t ups;	      /* to control, by event */
-	struct pkt_meta meta; /* of those */
+	struct pkt_meta meta; /* of those, or of what is in the lane */
 	uint16_t len;
 	uint8_t out[FIX_PACKET_MAX];
 };
@@ -64,14 +66,23 @@ static void path_make(struct fix *f, uint64_t id, const char *a, const char *b, 
 	assert_int_equal(rs_dp_path_set(f->dp, &p), 0);
 }
 
+static void sum_mend(struct rte_mbuf *m);
+
 static struct rte_mbuf *good_frame(struct fix *f, const struct way *way)
 {
 	struct fix_udp u = {.src = fix_ep(way->src), .dst = fix_ep(way->dst), .ttl = 64};
 	uint8_t ntm[NTM_LEN] = {0};
+	struct rte_mbuf *m;
 
 	wire_build(ntm, wire_is_path_id(way->id) ? WIRE_DATA : WIRE_CONTROL, wire_flags(true, 1, 0),
 		   7, way->id);
-	return fix_udp_frame(f, &u, ntm, NTM_LEN);
+	m = fix_udp_frame(f, &u, ntm, NTM_LEN);
+	memset(pkt_meta(m), 0, sizeof(struct pkt_meta));
+	if (way == &ways[POOL_WAY + 1]) {
+		*rte_pktmbuf_mtod_offset(m, uint8_t *, RTE_ETHER_HDR_LEN + 9) = IPPROTO_TCP;
+		sum_mend(m);
+	}
+	return m;
 }
 
 /* IPv4's checksum is made right again half of the time, or nothing behind it were ever reached. */
@@ -134,6 +145,7 @@ static void lane_take(struct burst *b, struct fate *fate)
 		assert_null(fate->lane);
 		fate->lane = b;
 		fate->len = rte_pktmbuf_data_len(b->pkt[i]);
+		fate->meta = *pkt_meta(b->pkt[i]);
 		memcpy(fate->out, rte_pktmbuf_mtod(b->pkt[i], void *), fate->len);
 		rte_pktmbuf_free(b->pkt[i]);
 	}
@@ -173,7 +185,7 @@ static void go(struct fix *f, struct rte_mbuf *m, struct fate *fate)
 		lane_take(all[i], fate);
 }
 
-static void check(const struct fate *quick, const struct fate *slow)
+static void check(const struct fate *quick, const struct fate *slow, const struct burst *gn)
 {
 	/* Both are true of a packet of an unknown path from an impossible source. */
 	if (quick->why == DROP_NO_PATH && slow->why == DROP_IP_SOURCE)
@@ -185,7 +197,7 @@ static void check(const struct fate *quick, const struct fate *slow)
 		fail_msg("quick way: %s, long way: %s", drop_name(quick->why),
 			 drop_name(slow->why));
 	assert_int_equal(quick->ups, slow->ups);
-	if (quick->ups > 0)
+	if (quick->ups > 0 || quick->lane == gn)
 		assert_memory_equal(&quick->meta, &slow->meta, META_BY_PARSE);
 	assert_ptr_equal(quick->lane, slow->lane);
 	assert_int_equal(quick->len, slow->len);
@@ -224,7 +236,7 @@ static void against_long_way(enum quick_isa isa)
 		go(&f, twin, &slow);
 		w->quick.scan = scan;
 		go(&f, m, &quick);
-		check(&quick, &slow);
+		check(&quick, &slow, &w->lanes.gn);
 	}
 	/* Good frames do go this way. */
 	assert_true(w->quick.n >= PATH_WAYS);
@@ -237,6 +249,14 @@ static void against_long_way(enum quick_isa isa)
 		w->hops.n = 0;
 	}
 	assert_int_equal(taken, PATH_WAYS);
+	for (int i = POOL_WAY; i < WAYS; i++) {
+		burst_push(&w->stats, &w->lanes.rx, good_frame(&f, &ways[i]));
+		quick_scan(w);
+		assert_int_equal(w->lanes.rx.n, 0);
+		assert_int_equal(w->lanes.gn.n, 1);
+		rte_pktmbuf_free(w->lanes.gn.pkt[0]);
+		w->lanes.gn.n = 0;
+	}
 	memset(&w->stats, 0, sizeof(w->stats)); /* each frame was there twice */
 	fix_down(&f);
 }
@@ -277,13 +297,35 @@ static void address_goes(void **state)
 	fix_down(&f);
 }
 
+/* A range that becomes the box's in part is no longer the NAT's alone. */
+static void pool_is_shared(void **state)
+{
+	struct local_addr own[] = {{.ip = fix_ip("192.0.2.1")}, {.ip = fix_ip("192.0.2.66")}};
+	struct local_pool pool = {fix_prefix("192.0.2.64/30"), 1024, 65535, false};
+	struct local_table *shared = local_create(own, 2, &pool, 1);
+	static struct fate fate;
+	struct fix f;
+
+	fix_up(&f, NULL);
+	go(&f, good_frame(&f, &ways[POOL_WAY + 1]), &fate); /* learns */
+	assert_int_equal(fate.why, DROP_MAX);
+	assert_false(fate.meta.flags & PKT_SHARED_ADDR);
+	f.w[0]->local = shared;
+	go(&f, good_frame(&f, &ways[POOL_WAY + 1]), &fate);
+	assert_int_equal(fate.why, DROP_MAX);
+	assert_true(fate.meta.flags & PKT_SHARED_ADDR);
+	f.w[0]->local = f.local;
+	local_destroy(shared);
+	memset(&f.w[0]->stats, 0, sizeof(f.w[0]->stats));
+	fix_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(scalar_is_twin),
-		cmocka_unit_test(avx2_is_twin),
-		cmocka_unit_test(avx512_is_twin),
-		cmocka_unit_test(address_goes),
+		cmocka_unit_test(scalar_is_twin), cmocka_unit_test(avx2_is_twin),
+		cmocka_unit_test(avx512_is_twin), cmocka_unit_test(address_goes),
+		cmocka_unit_test(pool_is_shared),
 	};
 	int ret;
 
