@@ -15,8 +15,10 @@
 #include <immintrin.h>
 
 enum {
-	/* How far ahead lines are asked for: as many as the first-level cache can wait for. */
-	AHEAD_MBUF = 16,
+	/* The mbufs of a burst are asked for all at once: each is in a page of its own, and a prefetch
+	 * does not retire before it has its translation, so that only in a loop of nothing else several are
+	 * under way. The headers lie in the same pages.
+	 */
 	AHEAD_HEAD = 8,
 
 	/* Offsets in a frame, IPv4 and IPv6. */
@@ -384,7 +386,6 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 	h->m[h->n] = m;
 	h->ntm[h->n] = ntm;
 	h->id[h->n] = id;
-	h->place[h->n] = relay_table_place(w->rs->dp->paths, id);
 	h->len[h->n] = (uint16_t)(udp - UDP_HDR_LEN);
 	h->ip_len[h->n] = ip_len;
 	h->n++;
@@ -403,6 +404,15 @@ static __rte_always_inline void head_fetch(struct rte_mbuf *m, bool two_lines, b
 	}
 }
 
+/* Where their paths stand, again in a loop of nothing else. */
+static void places_fetch(struct worker *w)
+{
+	struct hops *h = &w->hops;
+
+	for (uint16_t i = 0; i < h->n; i++)
+		h->place[i] = relay_table_place(w->rs->dp->paths, h->id[i]);
+}
+
 static __rte_always_inline void scan_with(struct worker *w, match_fn match)
 {
 	struct burst *rx = &w->lanes.rx;
@@ -413,15 +423,13 @@ static __rte_always_inline void scan_with(struct worker *w, match_fn match)
 
 	q->standing = 0;
 	q->notes = false;
-	for (uint16_t i = 0; i < RTE_MIN(rx->n, AHEAD_MBUF); i++)
+	for (uint16_t i = 0; i < rx->n; i++)
 		rte_prefetch0(rx->pkt[i]);
 	for (uint16_t i = 0; i < RTE_MIN(rx->n, AHEAD_HEAD); i++)
 		head_fetch(rx->pkt[i], two_lines, notes);
 	for (uint16_t i = 0; i < rx->n; i++) {
 		struct rte_mbuf *m = rx->pkt[i];
 
-		if (i + AHEAD_MBUF < rx->n)
-			rte_prefetch0(rx->pkt[i + AHEAD_MBUF]);
 		if (i + AHEAD_HEAD < rx->n)
 			head_fetch(rx->pkt[i + AHEAD_HEAD], two_lines, notes);
 		bytes += rte_pktmbuf_pkt_len(m);
@@ -430,6 +438,7 @@ static __rte_always_inline void scan_with(struct worker *w, match_fn match)
 	}
 	rx->n = left;
 	w->stats.rx_bytes += bytes;
+	places_fetch(w);
 }
 
 static void scan_scalar(struct worker *w)
