@@ -96,6 +96,8 @@ void registration_keep_alive(struct dc *dc, uint64_t now, struct channel *ch, st
 void registration_status(struct dc *dc, uint64_t now, struct channel *ch, struct msg *m);
 /* It is not registered any more; nothing durable changes. */
 void registration_forget(struct dc *dc, struct node *n);
+/* An RS is expelled: the node goes without, and so does what it is about to be told. */
+void registration_forget_rs(struct node *n, const struct rs *rs);
 /* FAMILY_*: by which it can reach an RS. */
 uint8_t node_families(const struct node *n);
 

@@ -43,6 +43,18 @@ void registration_forget(struct dc *dc, struct node *n)
 	n->home = NULL;
 }
 
+void registration_forget_rs(struct node *n, const struct rs *rs)
+{
+	struct registration *r = n->registering;
+
+	if (n->home == rs)
+		n->home = NULL;
+	if (r == NULL || r->home != rs)
+		return;
+	r->home = NULL;
+	r->grant = NULL;
+}
+
 static void note_place(struct node *n, const struct msg *m, const struct endpoint *from,
 		       uint64_t now)
 {

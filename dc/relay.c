@@ -241,6 +241,23 @@ void relay_ask(struct dc *dc, uint64_t now, const struct relay_want *w, relay_do
 	job_run(j, now);
 }
 
+void relay_leave(struct dc *dc, uint64_t now, const struct rs *rs)
+{
+	struct relay_job *j;
+
+	TAILQ_FOREACH(j, &dc->relay->jobs, link)
+	for (unsigned int i = 0; i < sizeof(j->want.prefer) / sizeof(j->want.prefer[0]); i++)
+		if (j->want.prefer[i] == rs)
+			j->want.prefer[i] = NULL;
+again:
+	TAILQ_FOREACH(j, &dc->relay->jobs, link)
+	if (j->rs == rs) {
+		/* Its end may be that of others: start over. */
+		job_next(j, now, MSG_ERR_NO_RS);
+		goto again;
+	}
+}
+
 void relay_cancel(struct dc *dc, const void *arg)
 {
 	struct relay_job *j, *next;

@@ -210,6 +210,8 @@ typedef void (*relay_done)(struct dc *dc, uint64_t now, void *arg, uint16_t stat
 void relay_ask(struct dc *dc, uint64_t now, const struct relay_want *w, relay_done done, void *arg);
 /* Forget jobs with this arg without calling done. */
 void relay_cancel(struct dc *dc, const void *arg);
+/* An RS that is expelled, and down: jobs that wait for it go on to another. Before its rows go. */
+void relay_leave(struct dc *dc, uint64_t now, const struct rs *rs);
 /* Rows of a type-6 answer: ENDPOINTs of grants and the like, whoever asked. Returns the first error
  * code in it.
  */

@@ -40,10 +40,11 @@ void rs_remove(struct dc *dc, struct rs *rs)
 
 	rs_down(dc, rs);
 	dc_write_cancel(dc, rs);
-	relay_forget_rs(dc, rs);
+	relay_leave(dc, dc->now, rs);
 	TAILQ_FOREACH(p, &dc->registry.parties, link)
-	if (p->kind == PARTY_NODE && party_node(p)->home == rs)
-		party_node(p)->home = NULL;
+	if (p->kind == PARTY_NODE)
+		registration_forget_rs(party_node(p), rs);
+	relay_forget_rs(dc, rs);
 	timer_cancel(&dc->timers, &rs->timer);
 	for (uint32_t i = 0; i < r->rss_n; i++) {
 		if (r->rss[i] != rs)

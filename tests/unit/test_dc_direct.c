@@ -385,6 +385,50 @@ static void test_rs_silent(void **state)
 	cast_free(c);
 }
 
+/* The operator expels an RS that is gone, while directions wait for its answer. */
+static void test_rs_expelled(void **state)
+{
+	struct cast *c = cast_new();
+	struct peer *rs2 = peer_enrol(&c->w, HS_RS_DC, "rs2.test", "198.51.100.51:5525");
+	struct peer *dan = peer_enrol(&c->w, HS_NODE_DC, "dan.dc1.test", "203.0.113.4:40004");
+
+	peer_register(rs2, rs2_own);
+	peer_register(dan, behind_nat);
+	c->rs->is_deaf = true;
+	peer_direct(c->alice, "bob.dc1.test");
+	assert_false(c->alice->has_answer);
+	assert_int_equal(dc_expel(c->w.dc, c->w.now, DC_RS, "rs1.test", NULL, NULL), 0);
+	world_run(&c->w, 100 * MS);
+	assert_true(c->alice->has_answer);
+	assert_true(endpoint_equal(&c->alice->answer.grants[0].endpoints[0], &rs2->legs));
+	/* And the last one: nobody is left to take it. */
+	rs2->is_deaf = true;
+	peer_direct(dan, "alice.dc1.test");
+	assert_false(dan->has_answer);
+	assert_int_equal(dc_expel(c->w.dc, c->w.now, DC_RS, "rs2.test", NULL, NULL), 0);
+	world_run(&c->w, 100 * MS);
+	assert_true(dan->has_answer);
+	assert_int_equal(dan->answer.error, MSG_ERR_NO_RS);
+	world_run(&c->w, 10 * SEC);
+	cast_free(c);
+}
+
+/* It has said yes to a new node, which is still being stored. */
+static void test_home_expelled(void **state)
+{
+	struct cast *c = cast_new();
+	struct peer *dan = peer_enrol(&c->w, HS_NODE_DC, "dan.dc1.test", "203.0.113.4:40004");
+
+	c->w.store_delay = 500 * MS;
+	peer_register(dan, behind_nat);
+	assert_false(dan->has_answer);
+	assert_int_equal(dc_expel(c->w.dc, c->w.now, DC_RS, "rs1.test", NULL, NULL), 0);
+	world_run(&c->w, 2 * SEC);
+	assert_true(dan->has_answer);
+	assert_int_equal(dan->answer.has & (HAS(ERROR) | HAS(GRANT)), 0);
+	cast_free(c);
+}
+
 /* After a new handshake of the RS everything that lives is told again, in pages. */
 static void test_resync(void **state)
 {
@@ -758,6 +802,8 @@ int main(void)
 		cmocka_unit_test(test_rs_refuses),
 		cmocka_unit_test(test_id_taken),
 		cmocka_unit_test(test_rs_silent),
+		cmocka_unit_test(test_rs_expelled),
+		cmocka_unit_test(test_home_expelled),
 		cmocka_unit_test(test_resync),
 		cmocka_unit_test(test_general_host),
 		cmocka_unit_test(test_refused_hosts),
