@@ -42,7 +42,7 @@ struct rs_control;
 	X(challenges_held,    "challenges not sent: limit, or longer than their cause")            \
 	X(challenges_wrong,   "challenge answers that do not fit")                                 \
 	X(resets,             "resets sent for a forgotten index")                                 \
-	X(resets_held,        "resets not sent: limit, or not shorter than their cause")           \
+	X(resets_held,        "resets not sent: limit, not shorter than their cause, index in use")\
 	X(dc_unopened,        "packets of the DC association that did not open")                   \
 	X(dc_bad,             "messages of the DC that cannot be understood")                      \
 	X(dc_rows,            "rows taken from the DC")                                            \

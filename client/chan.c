@@ -179,6 +179,16 @@ static bool is_for(const struct chan *c, const struct wire_fields *f)
 	return assoc_pending_index(&c->assoc) == f->id && f->id != 0;
 }
 
+bool chan_is_opening(const struct node *n, uint64_t id)
+{
+	const struct chan *c;
+
+	TAILQ_FOREACH(c, &n->chans, link)
+	if (!c->is_dead && assoc_pending_index(&c->assoc) == id)
+		return true;
+	return false;
+}
+
 enum hs_verdict chan_handshake(struct node *n, const uint8_t *pkt, size_t len,
 			       const struct wire_fields *f)
 {

@@ -59,6 +59,8 @@ uint64_t chan_poll(struct chan *c);
 
 /* The channel of an ID the datapath reports; NULL: none (any more). */
 struct chan *chan_find(struct node *n, uint64_t id);
+/* Is that the index which the peer is to answer a running handshake to? */
+bool chan_is_opening(const struct node *n, uint64_t id);
 /* Handshake 2, cookie or reset that came in clear. */
 enum hs_verdict chan_handshake(struct node *n, const uint8_t *pkt, size_t len,
 			       const struct wire_fields *f);

@@ -151,8 +151,10 @@ static void reset(struct node *n, uint64_t id, size_t cause_len)
 	uint8_t pkt[WIRE_RESET_LEN];
 	size_t len;
 
-	/* The path is opening: the peer's data has overtaken its handshake 2. */
-	if (path_find(n, id) != NULL) {
+	/* It is opening: the peer's data has overtaken its handshake 2; or somebody wants the token of an
+	 * index that is about to live.
+	 */
+	if (path_find(n, id) != NULL || chan_is_opening(n, id)) {
 		node_count(n, NODE_EARLY_DATA);
 		return;
 	}

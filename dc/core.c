@@ -2,6 +2,7 @@
 #include "dc/core.h"
 
 #include "dc/directing.h"
+#include "dc/dispatch.h"
 #include "dc/peer_dc.h"
 #include "dc/relay.h"
 
@@ -200,6 +201,11 @@ static void sealed(struct dc *dc, uint64_t now, const struct endpoint *src,
 		return;
 	}
 	cs = channel_find(dc, f->id);
+	if (cs == NULL && dispatch_waiting(dc, f) != NULL) {
+		/* About to live: its token would be good against us. */
+		dc_count(dc, DC_COUNT_RX_UNKNOWN_INDEX);
+		return;
+	}
 	if (cs == NULL) {
 		gate_unknown(dc, now, src, local, f->id, len);
 		return;
@@ -246,8 +252,6 @@ uint64_t dc_deadline(const struct dc *dc)
 
 void dc_job_done(struct dc *dc, uint64_t now, struct hs_job *job)
 {
-	struct party *p;
-
 	dc->now = now;
 	if (job->work == HS_READ_1 || job->work == HS_WRITE_2) {
 		responder_filed(dc->responder, now, job);
@@ -255,9 +259,9 @@ void dc_job_done(struct dc *dc, uint64_t now, struct hs_job *job)
 	}
 	assoc_filed(job, now);
 	/* Whose it was is not known any more; those that open are few. */
-	TAILQ_FOREACH(p, &dc->registry.parties, link)
-	if (p->kind == PARTY_PEER && p->ch != NULL)
-		channel_kick(p->ch, now);
+	for (unsigned int i = 0; i < dc->peers->n; i++)
+		if (dc->peers->list[i]->p.ch != NULL)
+			channel_kick(dc->peers->list[i]->p.ch, now);
 }
 
 void dc_lookup_done(struct dc *dc, uint64_t now, uint64_t id, const struct dc_lookup_result *r)

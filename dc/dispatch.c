@@ -72,21 +72,21 @@ int dispatch_names(struct dc *dc, const struct party *p, uint8_t *buf, size_t ca
 	return msg_encode_payload(m, buf, cap);
 }
 
-/* Few: those that we open to ourselves (handshake 2, cookie), and of those that reset us the one
- * whose index it is. Peer DCs are at most DC_PEERS_MAX.
+/* Few, for anybody can make us look: those that we open ourselves (by the index that the peer is to
+ * answer to), and of those that reset us the one whose index it is. That is peer DCs alone, at most
+ * DC_PEERS_MAX.
  */
 struct channel *dispatch_waiting(struct dc *dc, const struct wire_fields *f)
 {
-	struct party *p;
+	for (unsigned int i = 0; i < dc->peers->n; i++) {
+		struct channel *ch = dc->peers->list[i]->p.ch;
 
-	TAILQ_FOREACH(p, &dc->registry.parties, link)
-	{
-		if (p->kind != PARTY_PEER || p->ch == NULL)
+		if (ch == NULL)
 			continue;
 		if (f->type == WIRE_RESET
-			    ? p->ch->assoc.live.is_used && p->ch->assoc.live.peer_index == f->id
-			    : assoc_pending_index(&p->ch->assoc) == f->id)
-			return p->ch;
+			    ? ch->assoc.live.is_used && ch->assoc.live.peer_index == f->id
+			    : assoc_pending_index(&ch->assoc) == f->id)
+			return ch;
 	}
 	return NULL;
 }

@@ -151,6 +151,15 @@ static void reset_send(struct rs_control *rs, uint64_t now, uint16_t local,
 	rs->ops->send(rs->ctx, local, from, pkt, n);
 }
 
+/* Of the association with the DC, which comes by another way: a token of it would be good there. */
+static bool is_dc_index(const struct rs_control *rs, uint64_t index)
+{
+	const struct session *s = rs->dc.session;
+
+	return (s != NULL && session_index(s) == index) ||
+	       assoc_pending_index(&rs->dc.assoc) == index;
+}
+
 void rs_control_leg_packet(struct rs_control *rs, uint64_t now, uint16_t local,
 			   const struct endpoint *from, const uint8_t *pkt, size_t len)
 {
@@ -163,6 +172,8 @@ void rs_control_leg_packet(struct rs_control *rs, uint64_t now, uint16_t local,
 	l = idmap_get(&rs->by_index, wire_id(pkt));
 	if (l != NULL)
 		leg_input(rs, l, now, local, from, pkt, len);
+	else if (is_dc_index(rs, wire_id(pkt)))
+		RS_COUNT(rs, resets_held);
 	else
 		reset_send(rs, now, local, from, wire_id(pkt), len);
 }

@@ -787,6 +787,44 @@ static void test_peer_restart(void **state)
 	two_free(t);
 }
 
+static const struct flight *handshake_of(const struct world *w)
+{
+	const struct flight *f;
+
+	TAILQ_FOREACH(f, &w->wire, link)
+	if (f->len >= WIRE_HS1_NOISE && f->pkt[0] == (WIRE_VERSION << 4 | WIRE_HANDSHAKE_1) &&
+	    endpoint_equal(&f->src, &w->dc_addr))
+		return f;
+	return NULL;
+}
+
+/* The index that a DC opens with stands in clear. Who sees it and asks for its reset token in time
+ * could end the association with it, as often as it is opened.
+ */
+static void test_opening_token(void **state)
+{
+	struct two *t = two_new(false);
+	struct world *w = memcmp(t->a.dc_kp.pub, t->b.dc_kp.pub, 32) < 0 ? &t->a : &t->b;
+	struct endpoint eve = {.port = 666};
+	const struct flight *f = NULL;
+	uint8_t pkt[64] = {WIRE_VERSION << 4 | WIRE_CONTROL};
+
+	world_restart_dc(w);
+	for (int i = 0; i < 1000 && f == NULL; i++) {
+		f = handshake_of(w);
+		if (f == NULL)
+			world_run_both(&t->a, &t->b, MS / 10);
+	}
+	assert_non_null(f);
+	memcpy(pkt + 8, f->pkt + WIRE_HDR_LEN, WIRE_INDEX_LEN);
+	assert_int_equal(ip_parse("198.51.100.66", &eve.ip), 0);
+	world_send(w, &eve, pkt, sizeof(pkt));
+	world_run_both(&t->a, &t->b, 50 * MS);
+	assert_int_equal(world_count(w, DC_COUNT_RX_UNKNOWN_INDEX), 1);
+	assert_int_equal(world_count(w, DC_COUNT_RESET_SENT), 0);
+	two_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -813,6 +851,7 @@ int main(void)
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_peer_restart),
+		cmocka_unit_test(test_opening_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
