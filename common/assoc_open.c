@@ -87,6 +87,8 @@ void assoc_begin(struct assoc *a, uint64_t now)
 	a->is_stopped = false;
 	j = calloc(1, sizeof(*j));
 	if (j == NULL || fill_job(a, j, now) < 0) {
+		if (j != NULL)
+			hs_job_wipe(j); /* it has our keys */
 		free(j);
 		fail(a, ASSOC_LOCAL, 0);
 		return;

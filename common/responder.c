@@ -303,10 +303,16 @@ void responder_filed(struct responder *r, uint64_t now, struct hs_job *job)
 	r->ops->request(r->ctx, r, now, job);
 }
 
-void responder_forget(struct responder *r, const struct assoc *a)
+void responder_forget(struct responder *r, struct assoc *a)
 {
 	for (uint32_t i = 0; i < r->conf.jobs; i++) {
-		if (r->jobs[i].owner == a)
-			r->jobs[i].owner = NULL;
+		struct hs_job *j = &r->jobs[i];
+
+		if (j->owner != a)
+			continue;
+		/* Answered with keys that nobody will take: the index made for them goes back. */
+		if (j->work == HS_WRITE_2 && j->error == 0)
+			assoc_drop_keys(a, j);
+		j->owner = NULL;
 	}
 }

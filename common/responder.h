@@ -61,8 +61,10 @@ void responder_drop(struct responder *r, struct hs_job *job);
 
 /* A job that compute() took has run. */
 void responder_filed(struct responder *r, uint64_t now, struct hs_job *job);
-/* The association goes away: its requests in work are dropped when they come back. */
-void responder_forget(struct responder *r, const struct assoc *a);
+/* The association goes away: its requests in work are dropped when they come back. Before
+ * assoc_fini(): indexes that were made for them are retired.
+ */
+void responder_forget(struct responder *r, struct assoc *a);
 
 /* counters[HS_VERDICT_COUNT] */
 const uint64_t *responder_counters(const struct responder *r);

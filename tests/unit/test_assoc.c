@@ -473,6 +473,26 @@ static void test_forget(void **state)
 	drop(n);
 }
 
+/* The same between the two steps of B: the index that was made for it goes back. */
+static void test_forget_index(void **state)
+{
+	struct ends *n = make(HS_LEG);
+
+	n->async = true;
+	assoc_start(&n->a.assoc, n->now);
+	ends_run(n, n->now + 1, NULL);
+	for (int i = 0; i < 1000 && n->b.indexes_out == 0; i++)
+		ends_run(n, n->now + MSEC / 10, NULL);
+	assert_int_equal(n->b.indexes_out, 1);
+	assert_int_equal(n->b.jobs_n, 1);
+	responder_forget(n->b.responder, &n->b.assoc);
+	assert_int_equal(n->b.indexes_out, 0);
+	ends_run(n, n->now + 10 * MSEC, NULL);
+	assert_int_equal(n->b.installs, 0);
+	assoc_stop(&n->a.assoc);
+	drop(n);
+}
+
 static bool no_time(const struct ends *n)
 {
 	return false;
@@ -554,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_forged_questions),
 		cmocka_unit_test(test_under_load),
 		cmocka_unit_test(test_forget),
+		cmocka_unit_test(test_forget_index),
 		cmocka_unit_test(test_random),
 	};
 
