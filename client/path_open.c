@@ -216,7 +216,8 @@ void path_asked(struct path *p, struct responder *r, struct hs_job *job)
 		responder_drop(r, job);
 		return;
 	}
-	take_payload(p, &n->hs);
+	if (responder_is_new(job, &p->chan.assoc))
+		take_payload(p, &n->hs);
 	msg_init(&n->hs, MSG_TUNNEL, true, 0);
 	len = encode(p, &n->hs, tlvs, cap < sizeof(tlvs) ? cap : sizeof(tlvs));
 	if (len < 0) {

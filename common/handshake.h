@@ -170,6 +170,7 @@ struct hs_job {
 	void *owner;
 	struct hs_job *next;
 	struct endpoint from;
+	uint16_t local; /* own endpoint, where the maker numbers them */
 	uint64_t started_ns;
 	uint8_t cache_key[32];
 };

@@ -53,6 +53,13 @@ enum hs_verdict responder_input(struct responder *r, uint64_t now, const struct 
  */
 int responder_accept(struct responder *r, uint64_t now, struct hs_job *job, struct assoc *a,
 		     const uint8_t *tlvs, size_t len);
+/* Is job's handshake 1 newer than all of a's before? Of one that is not nothing may be taken, authentic
+ * though it is: it may be a copy. responder_accept() answers it as stale.
+ */
+static inline bool responder_is_new(const struct hs_job *job, const struct assoc *a)
+{
+	return job->attempt > a->peer_attempt;
+}
 /* Answer with an error that only the holder of psk can read; changes nothing else. */
 void responder_refuse(struct responder *r, uint64_t now, struct hs_job *job, const uint8_t *psk,
 		      uint16_t code);

@@ -227,15 +227,16 @@ void rs_control_key_soft(struct rs_control *rs, uint64_t now, uint64_t index)
 
 void rs_control_filed(struct rs_control *rs, uint64_t now, struct hs_job *job)
 {
-	struct rs_leg *l;
+	struct assoc *a;
 
 	if (job->work == HS_WRITE_1 || job->work == HS_READ_2) {
 		assoc_filed(job, now);
 		return;
 	}
-	l = idmap_get(&rs->legs, job->clear.id);
-	if (l != NULL)
-		rs->input_local = l->hs_local;
+	rs->input_local = job->local;
+	a = job->work == HS_WRITE_2 ? job->owner : NULL;
+	if (a != NULL)
+		leg_handshake_from(a->ctx, job);
 	responder_filed(rs->responder, now, job);
 }
 

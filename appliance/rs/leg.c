@@ -160,6 +160,15 @@ static void op_hs_send(void *ctx, const struct endpoint *to, const uint8_t *pkt,
 	rs->ops->send(rs->ctx, rs->input_local, to, pkt, len);
 }
 
+/* Which of its two temporary keys a handshake is under. Anybody can name one, so it is said again at
+ * each step: what came in between must not count.
+ */
+static void key_choose(struct rs_leg *l, uint64_t key_id)
+{
+	l->assoc.conf.id = key_id;
+	memcpy(l->assoc.conf.psk, key_id == l->key_id ? l->psk : l->old_psk, KEY_LEN);
+}
+
 static struct assoc *op_find(void *ctx, const struct hs_clear *c)
 {
 	struct rs_control *rs = ctx;
@@ -167,9 +176,7 @@ static struct assoc *op_find(void *ctx, const struct hs_clear *c)
 
 	if (l == NULL)
 		return NULL;
-	l->hs_local = rs->input_local; /* its jobs come back without it */
-	l->assoc.conf.id = c->id;
-	memcpy(l->assoc.conf.psk, c->id == l->key_id ? l->psk : l->old_psk, KEY_LEN);
+	key_choose(l, c->id);
 	return &l->assoc;
 }
 
@@ -219,7 +226,12 @@ static void op_request(void *ctx, struct responder *r, uint64_t now, struct hs_j
 		responder_drop(r, job);
 		return;
 	}
-	l->hs_from = job->from;
+	key_choose(l, job->clear.id);
+	if (!responder_is_new(job, &l->assoc)) {
+		responder_accept(r, now, job, &l->assoc, NULL, 0);
+		return;
+	}
+	leg_handshake_from(l, job);
 	len = request_answer(l, now, job, tlvs, sizeof(tlvs));
 	if (len < 0) {
 		RS_COUNT(rs, leg_bad);
@@ -233,7 +245,16 @@ static void op_compute(void *ctx, struct hs_job *job)
 {
 	struct rs_control *rs = ctx;
 
+	/* It comes back, when others have come, without the endpoint that it came to. */
+	if (job->work == HS_READ_1)
+		job->local = rs->input_local;
 	rs->ops->compute(rs->ctx, job);
+}
+
+void leg_handshake_from(struct rs_leg *l, const struct hs_job *job)
+{
+	l->hs_from = job->from;
+	l->hs_local = l->rs->input_local;
 }
 
 void leg_host_init(struct rs_control *rs)

@@ -239,6 +239,8 @@ struct rs_leg *leg_by_vips(const struct rs_control *rs, const struct vips *vips)
  */
 int leg_renew(struct rs_control *rs, struct rs_leg *l, uint64_t key_id, const uint8_t psk[KEY_LEN]);
 void leg_host_init(struct rs_control *rs);
+/* The new session will be with who sent this handshake, from the endpoint where it came in. */
+void leg_handshake_from(struct rs_leg *l, const struct hs_job *job);
 /* Seal one body under the keys of the leg's life and send it. */
 void leg_send(struct rs_leg *l, struct rs_life *life, uint64_t now, uint8_t type, uint16_t local,
 	      const struct endpoint *to, const uint8_t *body, size_t len);

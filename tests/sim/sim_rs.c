@@ -37,9 +37,38 @@ static uint32_t op_busy(void *ctx)
 	return 0;
 }
 
+static void op_compute(void *ctx, struct hs_job *job)
+{
+	struct sim_rs *rs = ctx;
+
+	assert(rs->jobs_n < SIM_RS_JOBS);
+	rs->jobs[rs->jobs_n].at = rs->host.sim->now + rs->compute_ns;
+	rs->jobs[rs->jobs_n++].job = job;
+}
+
+static void jobs_run(struct sim_rs *rs, uint64_t now)
+{
+	while (rs->jobs_n > 0 && rs->jobs[0].at <= now) {
+		struct hs_job *job = rs->jobs[0].job;
+
+		rs->jobs_n--;
+		memmove(&rs->jobs[0], &rs->jobs[1], rs->jobs_n * sizeof(rs->jobs[0]));
+		hs_job_run(job);
+		rs_control_filed(rs->control, now, job);
+	}
+}
+
 static const struct rs_control_ops ops = {
 	.send = op_send,
 	.send_dc = op_send_dc,
+	.save_psk = op_save_psk,
+	.busy = op_busy,
+};
+
+static const struct rs_control_ops ops_elsewhere = {
+	.send = op_send,
+	.send_dc = op_send_dc,
+	.compute = op_compute,
 	.save_psk = op_save_psk,
 	.busy = op_busy,
 };
@@ -59,8 +88,11 @@ static void input(struct sim_host *h, struct sim_iface *i, const struct endpoint
 static uint64_t poll(struct sim_host *h, uint64_t now)
 {
 	struct sim_rs *rs = h->ctx;
+	uint64_t next;
 
-	return rs_control_poll(rs->control, now);
+	jobs_run(rs, now);
+	next = rs_control_poll(rs->control, now);
+	return rs->jobs_n > 0 && rs->jobs[0].at < next ? rs->jobs[0].at : next;
 }
 
 void sim_rs_init(struct sim_rs *rs, struct sim *s, struct sim_net *net, const char *ip4,
@@ -88,7 +120,8 @@ void sim_rs_start(struct sim_rs *rs)
 	rs->dp->locals[0] = (struct endpoint){.ip = rs->host.ifaces[0].v4, .port = PORT_RELAY};
 	rs->dp->locals[1] = (struct endpoint){.ip = rs->host.ifaces[0].v6, .port = PORT_RELAY};
 	/* Attempt numbers go on: time has passed. */
-	rs->control = rs_control_create(&rs->params, &ops, rs->dp, &rs->rng, rs);
+	rs->control = rs_control_create(&rs->params, rs->compute_ns > 0 ? &ops_elsewhere : &ops,
+					rs->dp, &rs->rng, rs);
 	assert(rs->control != NULL);
 	rs->host.is_off = false;
 	sim_kick(&rs->host);
@@ -97,6 +130,8 @@ void sim_rs_start(struct sim_rs *rs)
 void sim_rs_stop(struct sim_rs *rs)
 {
 	rs->host.is_off = true;
+	jobs_run(rs, UINT64_MAX);
+	assert(rs->jobs_n == 0);
 	rs_control_destroy(rs->control);
 	sim_rs_dp_destroy(rs->dp);
 	rs->control = NULL;

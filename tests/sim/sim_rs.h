@@ -6,7 +6,13 @@
 #include "appliance/rs_control.h"
 #include "tests/sim/sim.h"
 
-enum { SIM_RS_PATHS = 256, SIM_RS_LEGS = 64, SIM_RS_BINDINGS = 64, SIM_RS_LOCALS = 2 };
+enum {
+	SIM_RS_PATHS = 256,
+	SIM_RS_LEGS = 64,
+	SIM_RS_BINDINGS = 64,
+	SIM_RS_LOCALS = 2,
+	SIM_RS_JOBS = 64,
+};
 
 /* clang-format off */
 #define SIM_RS_COUNTERS(X)                                                                         \
@@ -64,6 +70,13 @@ struct sim_rs {
 	struct rs_dp *dp;
 	uint64_t counters[SIM_RS_COUNTER_COUNT];
 	uint64_t gn_packets;
+	/* Handshakes are computed elsewhere and take that long; 0: at once. Set while it is off. */
+	uint64_t compute_ns;
+	unsigned int jobs_n;
+	struct {
+		uint64_t at;
+		struct hs_job *job;
+	} jobs[SIM_RS_JOBS];
 };
 
 /* ip4, ip6: public addresses; the relay's endpoints are at port 5530 of each. */
