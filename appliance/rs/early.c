@@ -4,9 +4,9 @@
  */
 #include "appliance/rs/rs.h"
 
-static struct rs_early *early_slot(struct rs_control *rs, uint64_t now)
+static struct rs_early *early_slot(struct rs_control *rs, uint64_t now, int first)
 {
-	for (int i = 0; i < RS_EARLY_MAX; i++) {
+	for (int i = first; i < RS_EARLY_MAX; i++) {
 		struct rs_early *e = &rs->early[i];
 
 		if (e->until_ns != 0 && e->until_ns <= now) {
@@ -29,7 +29,7 @@ void early_handshake(struct rs_control *rs, uint64_t now, uint64_t key_id, uint1
 		if (rs->early[i].until_ns > now && !rs->early[i].is_bind &&
 		    rs->early[i].id == key_id)
 			return;
-	e = len <= sizeof(e->bytes) ? early_slot(rs, now) : NULL;
+	e = len <= sizeof(e->bytes) ? early_slot(rs, now, RS_EARLY_BINDS) : NULL;
 	if (e == NULL) {
 		RS_COUNT(rs, leg_early_dropped);
 		return;
@@ -46,7 +46,7 @@ void early_handshake(struct rs_control *rs, uint64_t now, uint64_t key_id, uint1
 bool early_bind(struct rs_control *rs, uint64_t now, const struct rs_leg *l,
 		const struct msg_path *row)
 {
-	struct rs_early *e = early_slot(rs, now);
+	struct rs_early *e = early_slot(rs, now, 0);
 
 	if (e == NULL)
 		return false;

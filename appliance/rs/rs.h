@@ -14,6 +14,7 @@
 enum {
 	RS_PROVEN_MAX = 4,     /* addresses of a leg that were proven in the last 10 minutes */
 	RS_EARLY_MAX = 256,    /* handshakes and binds kept for rows that are on their way */
+	RS_EARLY_BINDS = 128,  /* of these for binds alone: anybody can send a handshake */
 	RS_UNPROVEN_MOVES = 4, /* per leg and RS_UNPROVEN_NS */
 	RS_CHALLENGES_PER_SEC = 1000,
 	RS_RESETS_PER_SEC = 1000, /* in all; and RS_RESETS_PER_SOURCE each */

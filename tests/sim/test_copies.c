@@ -127,6 +127,30 @@ static void test_old_key(void **state)
 	scenario_end(w);
 }
 
+/* Strangers' handshakes fill no place that a node's bind needs, and cost no more than a second. */
+static void test_early(void **state)
+{
+	struct world *w = world_create(82);
+	uint8_t pkt[WIRE_HS1_PADDED] = {0};
+	struct endpoint from = {.port = 7};
+	const uint64_t *c;
+
+	assert_int_equal(ip_parse("20.77.0.1", &from.ip), 0);
+	sim_rs_stop(&w->rs);
+	sim_rs_start(&w->rs);
+	for (uint64_t i = 0; i < 400; i++) {
+		wire_build(pkt, WIRE_HANDSHAKE_1, WIRE_SIDE_A, 0, WIRE_ID_INDEX | i << 8);
+		store_be64(pkt + WIRE_HDR_LEN, WIRE_ID_INDEX | 5);
+		pkt[WIRE_HDR_LEN + 8] = HS_LEG;
+		pkt[WIRE_HDR_LEN + 9] = SUITE_AES128_GCM;
+		rs_control_handshake(w->rs.control, w->sim.now, 0, &from, pkt, sizeof(pkt));
+	}
+	c = rs_control_counters(w->rs.control);
+	assert_int_equal(c[RS_C_leg_early] + c[RS_C_leg_early_dropped], 400);
+	assert_true(c[RS_C_leg_early] <= 128);
+	scenario_end(w);
+}
+
 static const struct path *path_of(const struct world *w, unsigned int node)
 {
 	return TAILQ_FIRST(&w->nodes[node].node->paths);
@@ -169,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_legs),
 		cmocka_unit_test(test_old_key),
+		cmocka_unit_test(test_early),
 		cmocka_unit_test(test_path),
 	};
 
