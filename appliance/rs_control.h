@@ -67,8 +67,10 @@ struct rs_control_ops {
 	void (*send_dc)(void *ctx, const struct endpoint *to, const uint8_t *pkt, size_t len);
 	/* Run hs_job_run() elsewhere, then rs_control_filed() on this thread. NULL: inline. */
 	void (*compute)(void *ctx, struct hs_job *job);
-	/* The lasting PSK with the DC, to be stored before the join token is forgotten. */
-	void (*save_psk)(void *ctx, const uint8_t psk[KEY_LEN]);
+	/* The lasting PSK with the DC, to be stored before the join token is forgotten. Negative: it is
+	 * not, and the token stays.
+	 */
+	int (*save_psk)(void *ctx, const uint8_t psk[KEY_LEN]);
 	/* How busy the workers are, per mille. */
 	uint32_t (*busy)(void *ctx);
 };

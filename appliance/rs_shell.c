@@ -62,7 +62,7 @@ static void op_compute(void *ctx, struct hs_job *job)
 		s->jobs_lost++;
 }
 
-static void op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
+static int op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
 {
 	struct rs_shell *s = ctx;
 	int ret = state_dir_write(s->store, "rs.psk", psk, KEY_LEN);
@@ -71,6 +71,7 @@ static void op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
 		LOG(ERR, "key with the DC cannot be kept in %s: %s", s->store, strerror(-ret));
 	else
 		LOG(NOTICE, "enrolled at the DC name=%s dc=%s", s->params.name, s->params.dc_name);
+	return ret;
 }
 
 /* Share of the workers' time that went into stages since the last call. */

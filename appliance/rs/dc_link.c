@@ -71,8 +71,8 @@ static void registered(void *ctx, void *arg, const struct msg *m)
 		rs->dc.is_registered = false;
 		return;
 	}
-	if ((m->has & HAS(LASTING_PSK)) != 0) {
-		rs->ops->save_psk(rs->ctx, m->lasting_psk);
+	/* Not stored: the DC takes the token until the lasting key was used, so it is not used yet. */
+	if ((m->has & HAS(LASTING_PSK)) != 0 && rs->ops->save_psk(rs->ctx, m->lasting_psk) == 0) {
 		memcpy(rs->dc.assoc.conf.psk, m->lasting_psk, KEY_LEN);
 		memcpy(rs->p.psk, m->lasting_psk, KEY_LEN);
 		rs->p.has_token = false;

@@ -2,6 +2,7 @@
 #include "tests/sim/sim_rs.h"
 
 #include <assert.h>
+#include <errno.h>
 
 enum { PORT_DC = 5525, PORT_RELAY = 5530 };
 
@@ -24,12 +25,15 @@ static void op_send_dc(void *ctx, const struct endpoint *to, const uint8_t *pkt,
 	sim_send(&rs->host.ifaces[0], PORT_DC, to, 0, pkt, len);
 }
 
-static void op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
+static int op_save_psk(void *ctx, const uint8_t psk[KEY_LEN])
 {
 	struct sim_rs *rs = ctx;
 
+	if (rs->store_fails)
+		return -ENOSPC;
 	memcpy(rs->params.psk, psk, KEY_LEN);
 	rs->params.has_token = false;
+	return 0;
 }
 
 static uint32_t op_busy(void *ctx)

@@ -70,6 +70,7 @@ struct sim_rs {
 	struct rs_dp *dp;
 	uint64_t counters[SIM_RS_COUNTER_COUNT];
 	uint64_t gn_packets;
+	bool store_fails; /* the lasting PSK cannot be written */
 	/* Handshakes are computed elsewhere and take that long; 0: at once. Set while it is off. */
 	uint64_t compute_ns;
 	unsigned int jobs_n;

@@ -64,6 +64,31 @@ static void test_dc_quiet(void **state)
 	scenario_end(w);
 }
 
+/* A relay that cannot write down its lasting key goes on with its join token, over new handshakes and
+ * starts, until it can.
+ */
+static void test_rs_store_fails(void **state)
+{
+	struct world *w = world_create(64);
+
+	sim_rs_stop(&w->rs);
+	sim_dc_enrol(&w->dc, DC_RS, w->rs.params.name, w->rs.params.psk);
+	w->rs.params.has_token = true;
+	w->rs.store_fails = true;
+	sim_rs_start(&w->rs);
+	for (int hour = 0; hour < 8; hour++) /* control keys live for 6 */
+		sim_run(&w->sim, 3600 * SIM_SEC);
+	assert_true(rs_control_has_dc(w->rs.control));
+	assert_true(w->rs.params.has_token);
+	sim_rs_stop(&w->rs);
+	w->rs.store_fails = false;
+	sim_rs_start(&w->rs);
+	sim_run(&w->sim, 30 * SIM_SEC);
+	assert_true(rs_control_has_dc(w->rs.control));
+	assert_false(w->rs.params.has_token);
+	scenario_end(w);
+}
+
 /* The relay loses its legs while nobody sends. Bob is at rest; what alice then sends reaches him. */
 static void test_rs(void **state)
 {
@@ -87,9 +112,8 @@ static void test_rs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_dc),
-		cmocka_unit_test(test_dc_lossy),
-		cmocka_unit_test(test_dc_quiet),
+		cmocka_unit_test(test_dc),	 cmocka_unit_test(test_dc_lossy),
+		cmocka_unit_test(test_dc_quiet), cmocka_unit_test(test_rs_store_fails),
 		cmocka_unit_test(test_rs),
 	};
 
