@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
+#include "common/bytes.h"
 #include "common/cookie.h"
 #include "common/hs_cache.h"
+#include "common/probe.h"
 #include "common/reset.h"
+#include "common/token.h"
+#include "tests/unit/hex.h"
+#include "tests/vectors/clear.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -115,6 +120,47 @@ static void test_reset(void **state)
 	}
 }
 
+/* What somebody else made of the page is what we make, and understand. */
+static void test_vectors(void **state)
+{
+	uint8_t key[32], hs1[LEN], made[LEN], cookie[COOKIE_LEN], opened[COOKIE_LEN];
+	uint8_t reply[WIRE_COOKIE_LEN], secret[RESET_SECRET_LEN], join[TOKEN_LEN], id[8];
+	uint8_t reset[WIRE_RESET_LEN], mine[WIRE_RESET_LEN], ask[PROBE_LEN], answer[PROBE_LEN];
+	struct cookie_jar jar;
+	struct endpoint seen;
+	struct probe probe;
+
+	for (int i = 0; i < 32; i++)
+		key[i] = (uint8_t)i;
+	assert_int_equal(hex_bytes(clear_hs1, hs1, sizeof(hs1)), LEN);
+	hex_bytes(clear_cookie, cookie, sizeof(cookie));
+	assert_int_equal(hex_bytes(clear_cookie_packet, reply, sizeof(reply)), sizeof(reply));
+	memcpy(made, hs1, LEN);
+	memset(made + LEN - 2 * WIRE_MAC_LEN, 0, 2 * WIRE_MAC_LEN);
+	cookie_write_macs(key, cookie, made, LEN);
+	assert_memory_equal(made, hs1, LEN);
+	cookie_jar_init(&jar, key);
+	assert_true(cookie_check_mac1(&jar, hs1, LEN));
+	assert_int_equal(cookie_open(key, hs1, LEN, reply, sizeof(reply), opened), 0);
+	assert_memory_equal(opened, cookie, sizeof(cookie));
+
+	memset(secret, 0x10, sizeof(secret));
+	hex_bytes(clear_reset, reset, sizeof(reset));
+	assert_int_equal(reset_build(secret, WIRE_ID_INDEX | 0xa1, 100, mine), sizeof(mine));
+	assert_memory_equal(mine, reset, sizeof(reset));
+	memset(join, 0x5a, sizeof(join));
+	hex_bytes(clear_token_id, id, sizeof(id));
+	assert_true(token_id(join) == load_be64(id));
+
+	hex_bytes(clear_probe_ask, ask, sizeof(ask));
+	hex_bytes(clear_probe_answer, answer, sizeof(answer));
+	assert_int_equal(probe_parse(ask, sizeof(ask), &probe), 0);
+	assert_true(probe.kind == PROBE_ASK && probe.outer_size == 1480 && probe.number == 7);
+	assert_int_equal(endpoint_parse("20.1.0.1:40001", &seen), 0);
+	probe_answer(ask, &seen);
+	assert_memory_equal(ask, answer, sizeof(ask));
+}
+
 static void test_cache(void **state)
 {
 	struct hs_cache *c = hs_cache_create(8);
@@ -159,7 +205,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mac1),	     cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_long_silence), cmocka_unit_test(test_reset),
-		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_cache),	     cmocka_unit_test(test_vectors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

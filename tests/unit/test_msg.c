@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "common/bytes.h"
 #include "common/msg.h"
+#include "common/msg_fields.h"
 #include "common/rng.h"
 #include "common/tlv.h"
+#include "tests/unit/hex.h"
+#include "tests/vectors/messages.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -143,6 +146,63 @@ static void test_mutations(void **state)
 	assert_true(ok > 1000);
 }
 
+/* Each type and direction as somebody else writes it: understood, and written alike to the byte. */
+static void test_vectors(void **state)
+{
+	bool seen[MSG_TYPE_MAX + 1][2] = {{false}};
+	static struct msg m;
+	uint8_t body[MSG_MAX], again[MSG_MAX];
+
+	for (size_t i = 0; i < sizeof(message_rows) / sizeof(message_rows[0]); i++) {
+		const struct message_row *r = &message_rows[i];
+		int n = (int)hex_bytes(r->body, body, sizeof(body));
+		int ret = msg_decode(&m, body, (size_t)n);
+
+		if (ret != 0)
+			print_message("%s, row %zu: %d\n", r->name, i, ret);
+		assert_int_equal(ret, 0);
+		assert_string_equal(msg_type_name(m.type), r->name);
+		assert_int_equal(m.is_response, r->is_response);
+		assert_int_equal(msg_encode(&m, again, sizeof(again)), n);
+		assert_memory_equal(again, body, (size_t)n);
+		seen[m.type][m.is_response] = true;
+	}
+	for (int t = 1; t <= MSG_TYPE_MAX; t++)
+		assert_true(seen[t][0] && seen[t][1]);
+}
+
+/* The tables of the page say what the code does. */
+static void test_page(void **state)
+{
+	FILE *f = fopen(PROTOCOL_PAGE, "r");
+	bool fields[FIELD_COUNT] = {false};
+	char line[2048], name[32], bit[4];
+	unsigned int number, errors = 0;
+	const char *at;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (sscanf(line, "| %u | %31[A-Z_46] | %3[M|]", &number, name, bit) == 3) {
+			assert_true(number < FIELD_COUNT && !fields[number]);
+			fields[number] = true;
+			assert_string_equal(msg_field_name((uint8_t)number), name);
+			if (number != FIELD_KEY_ID_B && number != FIELD_REMOVE &&
+			    number != FIELD_HANDSHAKE)
+				assert_int_equal(bit[0] == 'M', msg_fields[number].must_understand);
+		}
+		for (at = strncmp(line, "Errors: ", 8) == 0 ? line + 8 : NULL; at != NULL;
+		     at = strstr(at, ", ") != NULL ? strstr(at, ", ") + 2 : NULL) {
+			assert_int_equal(sscanf(at, "%u %31[A-Z_]", &number, name), 2);
+			assert_string_equal(msg_error_name((uint16_t)number), name);
+			errors++;
+		}
+	}
+	fclose(f);
+	for (int i = 0; i < FIELD_COUNT; i++)
+		assert_true(fields[i]);
+	assert_string_equal(msg_error_name((uint16_t)(errors + 1)), "UNKNOWN");
+}
+
 static void test_names(void **state)
 {
 	assert_true(name_is_valid("bob.dc1.ntm.example", 19));
@@ -160,7 +220,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip),     cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_unknown_fields), cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_names),	       cmocka_unit_test(test_vectors),
+		cmocka_unit_test(test_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
