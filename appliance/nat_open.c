@@ -23,6 +23,11 @@ struct pendings {
 static void enter_all(struct nat *n, struct pendings *ps)
 {
 	for (unsigned int i = 0; i < ps->n; i++) {
+		flow_index_prefetch(&n->flow_out, ps->p[i].flow_hash);
+		if (ps->p[i].new_map != NULL)
+			flow_index_prefetch(&n->map_out, ps->p[i].map_hash);
+	}
+	for (unsigned int i = 0; i < ps->n; i++) {
 		const struct pending *p = &ps->p[i];
 
 		flow_index_add(&n->flow_out, p->flow_hash, (uint32_t)(p->f - n->flows));
@@ -54,11 +59,9 @@ static struct nat_flow *flow_make(struct nat *n, struct nat_map *m, const struct
 	};
 	flow_index_add(&n->flow_in, nat_hash_in(n, f->subscriber, proto, f->in_port, vip), at);
 	*p = (struct pending){.f = f, .flow_hash = nat_hash_out(n, f->addr, proto, f->port, rip)};
-	flow_index_prefetch(&n->flow_out, p->flow_hash);
 	if (m->flows++ == 0) {
 		p->new_map = m;
 		p->map_hash = nat_map_hash_out(n, m->addr, proto, m->port);
-		flow_index_prefetch(&n->map_out, p->map_hash);
 	}
 	nat_subscriber_count(n, f->subscriber, 1);
 	n->n_flows++;

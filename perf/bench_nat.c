@@ -30,14 +30,22 @@ enum {
 	TICKS = 16, /* of the wheel, within which the mappings of a slice have gone */
 };
 
+/* Kept small: the stage has its asks on the stack, and a list of whole ones would cost more to read than
+ * the flows.
+ */
+struct ask {
+	uint32_t subscriber;
+	uint16_t port;
+};
+
 struct nat_bed {
 	struct rs_dp *dp;
 	struct nat *nat;
 	struct rng rng;
 	struct ip_addr vip;
 	uint32_t *subscriber; /* by node */
-	struct nat_ask *hit;  /* what is looked up */
-	struct nat_ask *fresh;
+	struct ask *hit;      /* what is looked up */
+	struct ask *fresh;
 	uint32_t *line;
 	uint8_t *lines;
 	uint64_t now;
@@ -108,19 +116,15 @@ static int mappings_up(struct nat_bed *b)
 static void asks_make(struct nat_bed *b)
 {
 	for (uint32_t i = 0; i < HITS; i++)
-		b->hit[i] = (struct nat_ask){
-			.vip = b->vip,
+		b->hit[i] = (struct ask){
 			.subscriber = b->subscriber[rng_below(&b->rng, NODES)],
 			.port = (uint16_t)(1024 + rng_below(&b->rng, PER_NODE)),
-			.proto = NAT_UDP,
 		};
 	/* Each node in random order, with ports it has not used. */
 	for (uint32_t i = 0; i < NEW; i++)
-		b->fresh[i] = (struct nat_ask){
-			.vip = b->vip,
+		b->fresh[i] = (struct ask){
 			.subscriber = b->subscriber[rng_below(&b->rng, NODES)],
 			.port = (uint16_t)(20000 + i / 4),
-			.proto = NAT_TCP,
 		};
 	for (uint32_t i = 0; i < HITS; i++)
 		b->line[i] = (uint32_t)rng_below(&b->rng, ROOM);
@@ -198,16 +202,26 @@ static void run_line(void *state, uint64_t n)
 	bench_use(sum);
 }
 
+static void asks_hash(const struct nat_bed *b, const struct ask *from, enum nat_proto proto,
+		      struct nat_ask *ask)
+{
+	for (int i = 0; i < BULK; i++) {
+		ask[i] = (struct nat_ask){.vip = b->vip,
+					  .subscriber = from[i].subscriber,
+					  .port = from[i].port,
+					  .proto = (uint8_t)proto};
+		nat_ask_hash(b->nat, &ask[i]);
+	}
+}
+
 static void run_hit(void *state, uint64_t n)
 {
 	struct nat_bed *b = state;
 	struct nat_flow *f[BULK];
+	struct nat_ask ask[BULK];
 
 	for (uint64_t at = 0; at < n; at += BULK) {
-		struct nat_ask *ask = &b->hit[at % HITS];
-
-		for (int i = 0; i < BULK; i++)
-			nat_ask_hash(b->nat, &ask[i]);
+		asks_hash(b, &b->hit[at % HITS], NAT_UDP, ask);
 		if (!nat_flow_find_bulk(b->nat, ask, BULK, f))
 			abort();
 		for (int i = 0; i < BULK; i++)
@@ -232,15 +246,15 @@ static void run_new(void *state, uint64_t n)
 {
 	struct nat_bed *b = state;
 	struct nat_flow *f[BULK];
+	struct nat_ask ask[BULK];
 
 	for (uint64_t at = 0; at < n; at += BULK) {
 		enum drop_reason why[BULK];
 
-		for (int i = 0; i < BULK; i++)
-			nat_ask_hash(b->nat, &b->fresh[at + (uint64_t)i]);
-		if (nat_flow_find_bulk(b->nat, &b->fresh[at], BULK, f))
+		asks_hash(b, &b->fresh[at], NAT_TCP, ask);
+		if (nat_flow_find_bulk(b->nat, ask, BULK, f))
 			abort();
-		nat_flow_open_bulk(b->nat, &b->fresh[at], BULK, b->now, f, why);
+		nat_flow_open_bulk(b->nat, ask, BULK, b->now, f, why);
 		for (int i = 0; i < BULK; i++) {
 			if (f[i] == NULL)
 				abort();
