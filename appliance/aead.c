@@ -43,9 +43,14 @@ const char *aead_version(const struct aead *a)
 	return a->backend->version();
 }
 
-void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t out[AEAD_KEY_BYTES])
+unsigned int aead_key_bytes(const struct aead *a)
 {
-	memset(out, 0, AEAD_KEY_BYTES);
+	return a->key_bytes;
+}
+
+void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out)
+{
+	memset(out, 0, a->key_bytes);
 	a->backend->expand(a, k, is_rx, out);
 }
 

@@ -23,7 +23,7 @@ enum aead_isa { AEAD_BEST, AEAD_NOAESNI, AEAD_SSE, AEAD_AVX, AEAD_AVX2, AEAD_AVX
 
 enum {
 	AEAD_BURST = 32,
-	AEAD_KEY_BYTES = 1024, /* expanded keys of one direction */
+	AEAD_KEY_BYTES = 1024, /* most that the expanded keys of one direction take */
 };
 
 struct aead;
@@ -49,8 +49,13 @@ extern const char *const aead_isa_words[]; /* the names by number, NULL at the e
 const char *aead_library(const struct aead *a);
 const char *aead_version(const struct aead *a);
 
-/* Expand the keys of one direction for its one use: opening (is_rx) or sealing. */
-void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t out[AEAD_KEY_BYTES]);
+/* What they take with this engine, a multiple of 64: 1024 where AES-GCM has 48 powers of its hash key
+ * (AVX-512), 512 where it has eight.
+ */
+unsigned int aead_key_bytes(const struct aead *a);
+
+/* Expand the keys of one direction for its one use: opening (is_rx) or sealing. out: aead_key_bytes(). */
+void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out);
 
 /* n <= AEAD_BURST packets of data types, suites mixed. Opening decrypts in place only what is
  * authentic under CBC; under AEAD suites a body that is not ok is garbage. Cannot fail.

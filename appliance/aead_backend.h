@@ -20,6 +20,7 @@ struct aead_backend {
 struct aead {
 	const struct aead_backend *backend;
 	enum aead_isa isa;
+	unsigned int key_bytes; /* of one direction; aead_key_bytes() */
 };
 
 /* NULL with errno; ENOTSUP where the CPU lacks the variant. */

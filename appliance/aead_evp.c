@@ -20,7 +20,9 @@ struct evp_keys {
 	uint8_t enc[16], ivkey[16], mac[MAC_KEY_MAX];
 };
 
-_Static_assert(sizeof(struct evp_keys) <= AEAD_KEY_BYTES, "plain keys fit");
+enum { EVP_KEY_BYTES = 128 };
+
+_Static_assert(sizeof(struct evp_keys) <= EVP_KEY_BYTES, "plain keys fit");
 
 struct evp_cipher {
 	EVP_CIPHER_CTX *ctx;
@@ -281,6 +283,7 @@ struct aead *aead_evp_create(void)
 		return NULL;
 	a->base.backend = &backend;
 	a->base.isa = AEAD_NOAESNI;
+	a->base.key_bytes = EVP_KEY_BYTES;
 	if (!contexts_make(a)) {
 		evp_destroy(&a->base);
 		errno = ENOTSUP;

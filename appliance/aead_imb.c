@@ -6,8 +6,15 @@
 
 enum { LINE = 64, KEYS_AHEAD = 3, BODY_AHEAD = 2 };
 
+/* The hash keys of all variants but the one for AVX-512: eight powers, and as many of what Karatsuba's
+ * multiplication takes.
+ */
+enum { GCM_FEW_POWERS = 2 * 8 * BLOCK, KEY_BYTES_FEW = 512 };
+
 _Static_assert(sizeof(struct gcm_key_data) <= AEAD_KEY_BYTES, "GCM keys fit");
-_Static_assert(sizeof(struct cbc_keys) <= AEAD_KEY_BYTES, "CBC keys fit");
+_Static_assert(offsetof(struct gcm_key_data, ghash_keys) + GCM_FEW_POWERS <= KEY_BYTES_FEW,
+	       "GCM keys fit without AVX-512");
+_Static_assert(sizeof(struct cbc_keys) <= KEY_BYTES_FEW, "CBC keys fit");
 
 static struct aead_imb *imb_of(struct aead *a)
 {
@@ -32,11 +39,14 @@ static void hmac_state(struct aead_imb *a, const struct keys *k, uint8_t pad, ui
 	explicit_bzero(block, sizeof(block));
 }
 
-static void expand_cbc(struct aead_imb *a, const struct keys *k, struct cbc_keys *out)
+static void expand_cbc(struct aead_imb *a, const struct keys *k, bool is_rx, struct cbc_keys *out)
 {
-	IMB_AES_KEYEXP_128(a->mgr, k->enc, out->enc, out->dec);
-	IMB_AES_KEYEXP_128(a->mgr, k->ivkey, out->iv, a->dummy_dec);
-	explicit_bzero(a->dummy_dec, sizeof(a->dummy_dec));
+	if (is_rx)
+		IMB_AES_KEYEXP_128(a->mgr, k->enc, a->unused, out->cipher);
+	else
+		IMB_AES_KEYEXP_128(a->mgr, k->enc, out->cipher, a->unused);
+	IMB_AES_KEYEXP_128(a->mgr, k->ivkey, out->iv, a->unused);
+	explicit_bzero(a->unused, sizeof(a->unused));
 	hmac_state(a, k, 0x36, out->ipad);
 	hmac_state(a, k, 0x5c, out->opad);
 }
@@ -57,7 +67,7 @@ static void imb_expand(struct aead *base, const struct keys *k, bool is_rx, uint
 		break;
 	case SUITE_AES128_CBC_HMAC_MD5:
 	case SUITE_AES128_CBC_HMAC_SHA256:
-		expand_cbc(a, k, (struct cbc_keys *)(void *)out);
+		expand_cbc(a, k, is_rx, (struct cbc_keys *)(void *)out);
 		break;
 	default:
 		break;
@@ -101,14 +111,15 @@ static bool is_gcm(uint8_t suite)
 	return suite == SUITE_AES128_GCM || suite == SUITE_AES256_GCM;
 }
 
-/* The keys of a packet are 16 lines, as many as a core has misses under way at once: they are asked for
+/* The keys of a packet are 8 or 16 lines, as many as a core has misses under way at once: they are asked for
  * a few packets ahead, by whoever does the cipher, and once for packets of one leg in a row.
  */
-static void fetch_keys(const struct aead_op *op, unsigned int n, unsigned int i)
+static void fetch_keys(const struct aead_imb *a, const struct aead_op *op, unsigned int n,
+		       unsigned int i)
 {
 	if (i >= n || (i > 0 && op[i].keys == op[i - 1].keys))
 		return;
-	for (unsigned int at = 0; at < AEAD_KEY_BYTES; at += LINE)
+	for (unsigned int at = 0; at < a->base.key_bytes; at += LINE)
 		__builtin_prefetch(op[i].keys + at);
 }
 
@@ -132,11 +143,11 @@ static void imb_open(struct aead *base, struct aead_op *op, unsigned int n)
 	chacha.n = 0;
 	cbc.n = 0;
 	for (unsigned int i = 0; i < KEYS_AHEAD; i++)
-		fetch_keys(op, n, i);
+		fetch_keys(a, op, n, i);
 	for (unsigned int i = 0; i < BODY_AHEAD; i++)
 		fetch_body(op, n, i);
 	for (unsigned int i = 0; i < n; i++) {
-		fetch_keys(op, n, i + KEYS_AHEAD);
+		fetch_keys(a, op, n, i + KEYS_AHEAD);
 		fetch_body(op, n, i + BODY_AHEAD);
 		op[i].ok = false;
 		if (is_gcm(op[i].suite)) {
@@ -165,11 +176,11 @@ static void imb_seal(struct aead *base, struct aead_op *op, unsigned int n)
 	chacha.n = 0;
 	cbc.n = 0;
 	for (unsigned int i = 0; i < KEYS_AHEAD; i++)
-		fetch_keys(op, n, i);
+		fetch_keys(a, op, n, i);
 	for (unsigned int i = 0; i < BODY_AHEAD; i++)
 		fetch_body(op, n, i);
 	for (unsigned int i = 0; i < n; i++) {
-		fetch_keys(op, n, i + KEYS_AHEAD);
+		fetch_keys(a, op, n, i + KEYS_AHEAD);
 		fetch_body(op, n, i + BODY_AHEAD);
 		op[i].ok = false;
 		if (is_gcm(op[i].suite)) {
@@ -279,6 +290,7 @@ struct aead *aead_imb_create(enum aead_isa isa)
 	if (init_variant(a->mgr, isa) < 0)
 		goto err_destroy;
 	a->base.isa = isa_of(a->mgr);
+	a->base.key_bytes = a->base.isa == AEAD_AVX512 ? AEAD_KEY_BYTES : KEY_BYTES_FEW;
 	if (isa != AEAD_BEST && a->base.isa != isa)
 		goto err_destroy;
 	return &a->base;

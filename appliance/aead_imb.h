@@ -14,12 +14,11 @@ enum {
 	DIGEST_MAX = 32,
 };
 
-/* Expanded keys of a CBC suite: as IPsec-MB wants them, each 16-byte aligned. */
+/* Expanded keys of a CBC suite for one direction: as IPsec-MB wants them, each 16-byte aligned. */
 struct cbc_keys {
-	uint8_t enc[AES128_ROUND_KEYS];
-	uint8_t dec[AES128_ROUND_KEYS];
-	uint8_t iv[AES128_ROUND_KEYS]; /* encrypts the header to the IV */
-	uint8_t ipad[DIGEST_MAX];      /* HMAC states after key xor ipad, opad */
+	uint8_t cipher[AES128_ROUND_KEYS]; /* of the direction: for decryption or for encryption */
+	uint8_t iv[AES128_ROUND_KEYS];	   /* encrypts the header to the IV */
+	uint8_t ipad[DIGEST_MAX];	   /* HMAC states after key xor ipad, opad */
 	uint8_t opad[DIGEST_MAX];
 };
 
@@ -29,7 +28,7 @@ struct aead_imb {
 	struct gcm_context_data gcm;
 	uint8_t iv[AEAD_BURST][BLOCK] __attribute__((aligned(BLOCK)));
 	uint8_t tag[AEAD_BURST][BLOCK];
-	uint8_t dummy_dec[AES128_ROUND_KEYS] __attribute__((aligned(BLOCK)));
+	uint8_t unused[AES128_ROUND_KEYS] __attribute__((aligned(BLOCK)));
 	IMB_JOB job[AEAD_BURST]; /* of the calls that need no queue */
 };
 

@@ -141,8 +141,8 @@ static void cbc_all(struct aead_imb *a, const struct imb_batch *b, bool seal)
 
 		j->cipher_mode = IMB_CIPHER_CBC;
 		j->cipher_direction = seal ? IMB_DIR_ENCRYPT : IMB_DIR_DECRYPT;
-		j->enc_keys = cbc_keys_of(op)->enc;
-		j->dec_keys = cbc_keys_of(op)->dec;
+		j->enc_keys = cbc_keys_of(op)->cipher;
+		j->dec_keys = cbc_keys_of(op)->cipher;
 		j->key_len_in_bytes = 16;
 		j->src = op->pkt;
 		j->dst = op->pkt + WIRE_HDR_LEN;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/leg_table.h"
 
+#include "appliance/leg_window.h"
 #include "appliance/table_mem.h"
 
 #include <rte_rcu_qsbr.h>
-#include <rte_ring.h>
-#include <rte_ring_elem.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,7 +13,6 @@ _Static_assert(sizeof(struct leg) == 64, "a leg is one cache line");
 _Static_assert(sizeof(struct leg_way) == 32, "two ways to a cache line");
 _Static_assert(sizeof(struct leg_key) == 64, "an epoch is one cache line");
 _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
-_Static_assert((int)AEAD_KEY_BYTES == LEG_KEY_BYTES / 2, "expanded keys of one direction");
 
 enum { WAY_SPARE = 64 };
 #define SWEEP_NS 30000000000ULL /* in which every leg is looked at once */
@@ -23,8 +21,8 @@ enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_LIVE };
 
 struct leg_ctl {
 	uint64_t index;
-	uint8_t state; /* enum slot_state */
-	uint64_t key_mark[RS_EPOCHS];
+	uint32_t key_mark[RS_EPOCHS]; /* 0: no keys yet */
+	uint8_t state;		      /* enum slot_state */
 };
 
 /* ---- life ---- */
@@ -34,32 +32,9 @@ static void key_freed(void *ctx, uint32_t idx)
 	struct leg_table *t = ctx;
 	struct leg_key *key = &t->keys[idx];
 
-	for (unsigned int r = 0; r < RTE_DIM(key->window); r++) {
-		uint32_t w = key->window[r];
-
-		if (w != LEG_REF_NONE)
-			rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
-	}
-	explicit_bzero(&t->keydata[idx], sizeof(t->keydata[idx]));
+	leg_windows_give(t, key);
+	explicit_bzero(leg_key_rx(t, key), 2 * t->key_bytes);
 	explicit_bzero(key, sizeof(*key));
-}
-
-static int windows_create(struct leg_table *t)
-{
-	uint32_t size = rte_align32pow2(t->windows_max + 1);
-	ssize_t bytes = rte_ring_get_memsize_elem(sizeof(uint32_t), size);
-	unsigned int flags = RING_F_SP_ENQ | RING_F_MC_HTS_DEQ;
-
-	if (bytes < 0)
-		return -ENOMEM;
-	t->free_windows = aligned_alloc(RTE_CACHE_LINE_SIZE,
-					RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
-	if (t->free_windows == NULL ||
-	    rte_ring_init(t->free_windows, "rs_windows", size, flags) != 0)
-		return -ENOMEM;
-	for (uint32_t w = 1; w <= t->windows_max; w++)
-		rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
-	return 0;
 }
 
 static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
@@ -69,7 +44,7 @@ static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
 	    idx_pool_init(&t->key_pool, t->keys_max, qsbr, key_freed, t) < 0 ||
 	    idx_pool_init(&t->subscriber_pool, t->legs_max, qsbr, NULL, NULL) < 0)
 		return -ENOMEM;
-	return windows_create(t);
+	return leg_windows_init(t);
 }
 
 static int arrays_create(struct leg_table *t)
@@ -79,13 +54,11 @@ static int arrays_create(struct leg_table *t)
 	t->ways = table_mem_alloc((t->legs_max + WAY_SPARE) * sizeof(*t->ways));
 	t->credit = table_mem_alloc(t->legs_max * sizeof(*t->credit));
 	t->keys = table_mem_alloc(t->keys_max * sizeof(*t->keys));
-	t->keydata = table_mem_alloc(t->keys_max * sizeof(*t->keydata));
+	t->keydata = table_mem_alloc((size_t)t->keys_max * 2 * t->key_bytes);
 	t->subscribers = table_mem_alloc(t->legs_max * sizeof(*t->subscribers));
-	t->windows = table_mem_alloc(t->windows_max * sizeof(*t->windows));
 	t->ctl = table_mem_alloc(t->legs_max * sizeof(*t->ctl));
 	if (t->claimed == NULL || t->legs == NULL || t->ways == NULL || t->credit == NULL ||
-	    t->keys == NULL || t->keydata == NULL || t->subscribers == NULL || t->windows == NULL ||
-	    t->ctl == NULL)
+	    t->keys == NULL || t->keydata == NULL || t->subscribers == NULL || t->ctl == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -104,8 +77,6 @@ struct leg_table *leg_table_create(const struct leg_table_config *cfg)
 		return NULL;
 	t->legs_max = cfg->legs_max;
 	t->keys_max = cfg->keys_max;
-	/* Nodes use one route at a time, and another for a while after a move. */
-	t->windows_max = cfg->keys_max + cfg->keys_max / 2;
 	t->subscriber_gone = cfg->subscriber_gone;
 	t->ctx = cfg->ctx;
 	t->aead = aead_create(cfg->aead);
@@ -113,6 +84,7 @@ struct leg_table *leg_table_create(const struct leg_table_config *cfg)
 		err = errno;
 		goto err_destroy;
 	}
+	t->key_bytes = aead_key_bytes(t->aead);
 	if (arrays_create(t) < 0 || pools_create(t, cfg->qsbr) < 0)
 		goto err_destroy;
 	return t;
@@ -128,21 +100,20 @@ void leg_table_destroy(struct leg_table *t)
 	if (t == NULL)
 		return;
 	if (t->keydata != NULL)
-		explicit_bzero(t->keydata, t->keys_max * sizeof(*t->keydata));
+		explicit_bzero(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
 	table_mem_free(t->legs, t->legs_max * sizeof(*t->legs));
 	table_mem_free(t->claimed, t->legs_max * sizeof(*t->claimed));
 	table_mem_free(t->ways, (t->legs_max + WAY_SPARE) * sizeof(*t->ways));
 	table_mem_free(t->credit, t->legs_max * sizeof(*t->credit));
 	table_mem_free(t->keys, t->keys_max * sizeof(*t->keys));
-	table_mem_free(t->keydata, t->keys_max * sizeof(*t->keydata));
+	table_mem_free(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
 	table_mem_free(t->subscribers, t->legs_max * sizeof(*t->subscribers));
-	table_mem_free(t->windows, t->windows_max * sizeof(*t->windows));
+	leg_windows_fini(t);
 	table_mem_free(t->ctl, t->legs_max * sizeof(*t->ctl));
 	idx_pool_fini(&t->slot_pool);
 	idx_pool_fini(&t->way_pool);
 	idx_pool_fini(&t->key_pool);
 	idx_pool_fini(&t->subscriber_pool);
-	free(t->free_windows);
 	aead_destroy(t->aead);
 	free(t);
 }
@@ -330,14 +301,16 @@ int leg_table_del(struct leg_table *t, uint64_t index)
 
 /* ---- keys ---- */
 
-/* Tells keys apart without keeping them: equal keys have equal marks. Never 0. */
-static uint64_t key_mark(const struct keys *k)
+/* Tells keys apart without keeping them: equal keys have equal marks. Never 0. Others have equal ones once
+ * in 2^31: a handshake that is then made anew.
+ */
+static uint32_t key_mark(const struct keys *k)
 {
 	uint64_t a, b;
 
 	memcpy(&a, suite_is_cbc(k->suite) ? k->enc : k->key, 8);
 	memcpy(&b, suite_is_cbc(k->suite) ? k->mac : k->key + 8, 8);
-	return ((a * 0x9e3779b97f4a7c15ULL) ^ b) | 1;
+	return (uint32_t)(((a * 0x9e3779b97f4a7c15ULL) ^ b * 0xc2b2ae3d27d4eb4fULL) >> 32) | 1;
 }
 
 /* Previous, current and next are held (protocol.md section 2): a new epoch ends the one before them. */
@@ -353,7 +326,7 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 			  uint64_t data_until_ns)
 {
 	struct leg *leg = leg_table_find(t, index);
-	uint64_t mark = key_mark(&k->recv);
+	uint32_t mark = key_mark(&k->recv);
 	struct leg_ctl *c;
 	struct leg_key *key;
 	uint32_t at;
@@ -380,8 +353,8 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 	};
 	memcpy(key->rx_iv, k->recv.iv, sizeof(key->rx_iv));
 	memcpy(key->tx_iv, k->send.iv, sizeof(key->tx_iv));
-	aead_expand(t->aead, &k->recv, true, t->keydata[at].rx);
-	aead_expand(t->aead, &k->send, false, t->keydata[at].tx);
+	aead_expand(t->aead, &k->recv, true, leg_key_rx(t, key));
+	aead_expand(t->aead, &k->send, false, leg_key_tx(t, key));
 	key_unpublish(t, leg, k->epoch);
 	oldest_retire(t, leg, k->epoch);
 	c->key_mark[k->epoch] = mark;

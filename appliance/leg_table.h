@@ -9,8 +9,9 @@
  * Whatever control replaces (the way to the node, the keys of an epoch) is a reference to an entry
  * of a pool, swapped by one release store; the old entry is used again after a grace period.
  *
- * Memory per leg with one epoch held: 64 leg + 32 way + 64 subscriber + 64 key line + 2,048
- * expanded keys + 264 replay window = 2,536 bytes.
+ * Memory per leg with one epoch held: 64 leg + 32 way + 64 subscriber + 64 key line + 297 replay windows
+ * (leg_window.h) + 70 of control's + expanded keys of both directions, 1,024 bytes or, with AVX-512,
+ * 2,048: 1.6 or 2.6 kB together.
  */
 #include "appliance/aead.h"
 #include "appliance/idx_pool.h"
@@ -32,9 +33,8 @@ typedef void (*leg_subscriber_gone)(void *ctx, uint32_t subscriber);
 enum {
 	LEG_SLOT_BITS = 24,
 	LEG_SLOT_MASK = (1 << LEG_SLOT_BITS) - 1,
-	LEG_REF_NONE = 0,	  /* references into pools are entry + 1 */
-	LEG_SEAL_ROUTES = 2,	  /* the worker seals on route 0, and on 2 after every other move */
-	LEG_KEY_BYTES = 2 * 1024, /* expanded keys of both directions */
+	LEG_REF_NONE = 0,    /* references into pools are entry + 1 */
+	LEG_SEAL_ROUTES = 2, /* the worker seals on route 0, and on 2 after every other move */
 };
 
 /* Packets of one key; protocol.md section 2. */
@@ -86,7 +86,7 @@ struct leg_key {
 	uint64_t peer_index; /* ID on packets to the node */
 	uint64_t data_until_ns;
 	_Atomic uint32_t tx_seq[LEG_SEAL_ROUTES]; /* owner: next sequence on route 0 and 2 */
-	uint32_t window[3];			  /* owner: replay window by route, entry + 1 */
+	uint32_t window[3];			  /* owner: replay window by route; leg_window.h */
 	uint8_t suite;
 	uint8_t flags;		 /* owner: enum key_flag */
 	uint16_t spent_told_sec; /* owner: when control was last told that it is spent */
@@ -114,12 +114,6 @@ struct subscriber {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 } __rte_aligned(64);
 
-/* Expanded keys: the AEAD engine's own layout, both directions in one entry. */
-struct leg_keydata {
-	uint8_t rx[LEG_KEY_BYTES / 2];
-	uint8_t tx[LEG_KEY_BYTES / 2];
-} __rte_aligned(64);
-
 struct leg_ctl; /* control's own notes per slot, in leg_table.c */
 
 struct leg_table {
@@ -129,11 +123,13 @@ struct leg_table {
 	struct leg_way *ways;
 	struct leg_credit *credit;
 	struct leg_key *keys;
-	struct leg_keydata *keydata;
+	uint8_t *keydata;   /* expanded keys: leg_key_rx(), leg_key_tx() */
+	uint32_t key_bytes; /* of one direction: what the AEAD engine needs */
 	struct subscriber *subscribers;
 	struct replay *windows;
 	struct rte_ring *free_windows; /* control puts, workers take */
-	uint32_t legs_max, keys_max, windows_max;
+	uint32_t legs_max, keys_max, windows_max, windows_spare;
+	_Atomic uint32_t windows_extra; /* held beyond the first of a key; workers and control */
 
 	/* Control. */
 	struct leg_ctl *ctl;
@@ -211,6 +207,17 @@ static inline void leg_prefetch_way(const struct leg_table *t, const struct leg 
 
 	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
 	rte_prefetch0(&t->keys[key - (key != LEG_REF_NONE)]);
+}
+
+/* Expanded keys of an entry, as the AEAD engine made them: for opening, for sealing. */
+static inline uint8_t *leg_key_rx(const struct leg_table *t, const struct leg_key *key)
+{
+	return t->keydata + (size_t)(key - t->keys) * 2 * t->key_bytes;
+}
+
+static inline uint8_t *leg_key_tx(const struct leg_table *t, const struct leg_key *key)
+{
+	return leg_key_rx(t, key) + t->key_bytes;
 }
 
 /* An index that control took for an association of its own, or for a leg to come. */

@@ -179,7 +179,7 @@ static void op_set(struct rs_n_bed *b, struct aead_op *op, uint64_t i)
 		.suite = b->cfg.suite,
 		.body_len = (uint16_t)(aead_sealed_len(b->cfg.suite, b->cfg.inner) - WIRE_OVERHEAD),
 		.pkt = rs_n_bed_ntm(b, i),
-		.keys = b->bed.dp->legs->keydata[b->key[leg]].rx,
+		.keys = leg_key_rx(b->bed.dp->legs, &b->bed.dp->legs->keys[b->key[leg]]),
 		.iv = b->send[leg].iv,
 	};
 }
@@ -237,7 +237,7 @@ static void run_aead_ahead(void *state, uint64_t n)
 			struct aead_op *next = &op[i % (AHEAD + 1)];
 
 			op_set(b, next, i);
-			fetch(next->keys, AEAD_KEY_BYTES);
+			fetch(next->keys, aead_key_bytes(a));
 			fetch(next->pkt, WIRE_OVERHEAD + next->body_len);
 		}
 		if (i >= AHEAD)

@@ -114,7 +114,7 @@ uint16_t rs_n_bed_frame(struct rs_n_bed *n, uint32_t i, uint16_t in_port, uint8_
 	struct aead_op op = {.suite = n->cfg.suite,
 			     .body_len = n->cfg.inner,
 			     .pkt = pkt,
-			     .keys = n->bed.dp->legs->keydata[n->key[l]].rx,
+			     .keys = leg_key_rx(n->bed.dp->legs, &n->bed.dp->legs->keys[n->key[l]]),
 			     .iv = n->send[l].iv};
 	uint16_t len = aead_sealed_len(n->cfg.suite, n->cfg.inner);
 

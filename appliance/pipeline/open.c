@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/aead.h"
+#include "appliance/leg_window.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/pipeline/part.h"
 #include "appliance/pipeline/share.h"
@@ -9,7 +10,6 @@
 #include "common/wire.h"
 
 #include <rte_prefetch.h>
-#include <rte_ring_elem.h>
 
 /* RS-N, from the node: replay check, tag, what may stand behind it. Loops over up to
  * AEAD_BURST packets, so that windows and records of all are under way while the first is opened.
@@ -60,29 +60,15 @@ static enum drop_reason key_find(struct worker *w, struct opening *o)
 static void prefetch_records(const struct worker *w, const struct opening *o)
 {
 	const struct leg_table *t = w->rs->dp->legs;
-	uint32_t window = o->key->window[o->route];
+	const struct replay *window = leg_window(t, o->key, o->route);
 	uint32_t way = atomic_load_explicit(&o->leg->way, memory_order_relaxed);
 
 	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
 	rte_prefetch0(&t->subscribers[o->leg->subscriber]);
-	if (likely(window != LEG_REF_NONE)) {
-		const struct replay *r = &t->windows[window - 1];
-
-		rte_prefetch0(r);
-		rte_prefetch0(&r->bits[o->seq % REPLAY_WINDOW / REPLAY_WORD_BITS]);
+	if (likely(window != NULL)) {
+		rte_prefetch0(window);
+		rte_prefetch0(&window->bits[o->seq % REPLAY_WINDOW / REPLAY_WORD_BITS]);
 	}
-}
-
-static struct replay *window_of(const struct worker *w, const struct opening *o)
-{
-	uint32_t at = o->key->window[o->route];
-
-	return at == LEG_REF_NONE ? NULL : &w->rs->dp->legs->windows[at - 1];
-}
-
-static enum drop_reason replay_reason(const struct replay *r, uint64_t seq)
-{
-	return r == NULL || replay_check(r, seq) == REPLAY_FRESH ? DROP_MAX : DROP_REPLAY;
 }
 
 /* From where the node is on record, or from where anybody may be. */
@@ -108,7 +94,8 @@ static enum drop_reason may_open(const struct worker *w, struct opening *o)
 		return DROP_SEALED_LEN;
 	if (unlikely(w->now >= o->key->data_until_ns || o->seq >= w->rs->dp->key_hard_packets))
 		return DROP_KEY_SPENT;
-	return replay_reason(window_of(w, o), o->seq);
+	return likely(leg_window_check(w->rs->dp->legs, o->key, o->route, o->seq)) ? DROP_MAX
+										   : DROP_REPLAY;
 }
 
 /* ---- behind it ---- */
@@ -119,16 +106,12 @@ static enum drop_reason may_open(const struct worker *w, struct opening *o)
 static enum drop_reason replay_note(struct worker *w, const struct opening *o)
 {
 	struct leg_table *t = w->rs->dp->legs;
-	struct replay *r = window_of(w, o);
-	uint32_t at;
+	struct replay *r = leg_window(t, o->key, o->route);
 
-	if (unlikely(r == NULL)) {
-		if (rte_ring_dequeue_elem(t->free_windows, &at, sizeof(at)) != 0)
-			return DROP_WINDOW_FULL;
-		o->key->window[o->route] = at;
-		r = &t->windows[at - 1];
-		memset(r, 0, sizeof(*r));
-	}
+	if (unlikely(r == NULL))
+		r = leg_window_take(t, o->key, o->route);
+	if (unlikely(r == NULL))
+		return DROP_WINDOW_FULL;
 	if (unlikely(replay_check(r, o->seq) != REPLAY_FRESH))
 		return DROP_REPLAY;
 	replay_commit(r, o->seq);
@@ -159,7 +142,7 @@ static void watch_source(struct worker *w, const struct opening *o)
 
 	if (likely(!o->is_stranger))
 		return;
-	if (window_of(w, o)->next != o->seq + 1)
+	if (leg_window(w->rs->dp->legs, o->key, o->route)->next != o->seq + 1)
 		return;
 	last = atomic_load_explicit(&o->leg->rebind_ms, memory_order_relaxed);
 	if (last != 0 && ms - last < REBIND_MS)
@@ -331,7 +314,7 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 		b->op[good] = (struct aead_op){
 			.suite = o[i].key->suite,
 			.body_len = (uint16_t)(pkt_meta(o[i].m)->data_len - WIRE_OVERHEAD),
-			.keys = t->keydata[o[i].key - t->keys].rx,
+			.keys = leg_key_rx(t, o[i].key),
 			.iv = o[i].key->rx_iv,
 			.pkt = o[i].h,
 		};

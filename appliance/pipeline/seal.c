@@ -264,7 +264,7 @@ static void batch_add(struct worker *w, struct batch *b, const struct leg *leg, 
 	b->op[b->n] = (struct aead_op){
 		.suite = s->key->suite,
 		.body_len = body,
-		.keys = t->keydata[s->key - t->keys].tx,
+		.keys = leg_key_tx(t, s->key),
 		.iv = s->key->tx_iv,
 		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
 	};

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -253,11 +254,61 @@ static void cbc_lengths_noaesni(void **state)
 	cbc_lengths(AEAD_NOAESNI);
 }
 
+/* Expanded keys at the end of a page, behind which there is nothing: nobody writes or reads beyond
+ * aead_key_bytes(), whatever the suite and length.
+ */
+static void keys_within_bounds(enum aead_isa isa)
+{
+	struct aead *a = aead_create(isa);
+	const size_t page = 4096;
+	uint8_t *map =
+		mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	static uint8_t pkt[ROOM];
+	struct keys k = {.suite = 0};
+	uint8_t *keys;
+
+	if (a == NULL) {
+		munmap(map, 2 * page);
+		return;
+	}
+	assert_true(map != MAP_FAILED);
+	assert_int_equal(mprotect(map + page, page, PROT_NONE), 0);
+	keys = map + page - aead_key_bytes(a);
+	assert_true(aead_key_bytes(a) <= AEAD_KEY_BYTES && aead_key_bytes(a) % 64 == 0);
+	for (unsigned int s = 0; s < SUITES; s++) {
+		k.suite = suites[s];
+		for (uint16_t len = 16; len <= LEN_MAX; len += 16) {
+			struct aead_op op = {.suite = suites[s],
+					     .body_len = len,
+					     .pkt = pkt,
+					     .keys = keys,
+					     .iv = k.iv};
+
+			aead_expand(a, &k, false, keys);
+			aead_seal(a, &op, 1);
+			assert_true(op.ok);
+			op.body_len = op.out_len;
+			aead_expand(a, &k, true, keys);
+			aead_open(a, &op, 1);
+			assert_true(op.ok);
+		}
+	}
+	munmap(map, 2 * page);
+	aead_destroy(a);
+}
+
+static void keys_end_where_they_say(void **state)
+{
+	for (int isa = AEAD_NOAESNI; isa < AEAD_ISAS; isa++)
+		keys_within_bounds((enum aead_isa)isa);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(best),
 		cmocka_unit_test(noaesni),
+		cmocka_unit_test(keys_end_where_they_say),
 		cmocka_unit_test(sse),
 		cmocka_unit_test(avx),
 		cmocka_unit_test(avx2),

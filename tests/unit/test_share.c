@@ -227,7 +227,9 @@ static void leg_goes_meanwhile(void **state)
 	rig_up(&r, rcu.qsbr, 43);
 	rcu_online(&rcu, 0);
 	rcu_online(&rcu, 1);
-	key = r.f.dp->legs->keydata[leg_key_at(leg_table_find(r.f.dp->legs, r.n.index), 0)].rx;
+	key = leg_key_rx(
+		r.f.dp->legs,
+		&r.f.dp->legs->keys[leg_key_at(leg_table_find(r.f.dp->legs, r.n.index), 0)]);
 	press(&r);
 	r.w->rs->fifo->helpers = 2;
 	r.w->rcu_token = rcu_token(&rcu);
