@@ -501,10 +501,11 @@ static bool no_time(const struct ends *n)
 /* Any order of loss, restarts, rekeys and moves ends in both ends up and data flowing. */
 static void test_random(void **state)
 {
-	uint64_t seed = (uint64_t)time(NULL);
+	const char *env = getenv("SEED");
+	uint64_t seed = env != NULL ? strtoull(env, NULL, 0) : (uint64_t)time(NULL);
 	struct rng rng;
 
-	print_message("seed %llu\n", (unsigned long long)seed);
+	print_message("SEED=%llu\n", (unsigned long long)seed);
 	rng_init_seeded(&rng, seed);
 	for (int run = 0; run < 60; run++) {
 		uint8_t kind = all_kinds[rng_below(&rng, sizeof(all_kinds))];
