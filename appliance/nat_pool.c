@@ -22,6 +22,7 @@ struct block {
 
 struct address {
 	struct ip_addr ip;
+	int16_t owner;		   /* worker that has it alone, -1: each has its blocks of it */
 	uint16_t port_min, blocks; /* all workers' */
 	uint32_t first_free;	   /* block + 1 */
 	uint32_t n_free;
@@ -43,6 +44,8 @@ struct nat_pool {
 	uint32_t n_addrs_of[2], n_free[2];
 	uint32_t rotor[2]; /* where the search for an address begins, by family */
 	uint64_t random;
+	uint32_t n_mine;
+	uint16_t *mine; /* addresses with blocks of this worker's */
 	struct address *addrs;
 	struct block *blocks;
 };
@@ -85,8 +88,43 @@ static void ports_of(const struct nat_range *r, struct address *a)
 	a->blocks = end > min ? (uint16_t)((end - min) / NAT_BLOCK_PORTS) : 0;
 }
 
+/* Addresses that each worker has alone: equal runs from the first one on, what is over is shared. */
+static uint32_t run_of(const struct nat_range *r, uint16_t n_workers)
+{
+	return range_addrs(r) / n_workers;
+}
+
+uint32_t nat_range_own(const struct nat_range *r, uint16_t worker, uint16_t n_workers,
+		       struct ip_addr *first)
+{
+	uint32_t run = run_of(r, n_workers);
+
+	*first = range_addr(r, worker * run);
+	return run;
+}
+
+uint32_t nat_range_shared(const struct nat_range *r, uint16_t n_workers, struct ip_addr *first)
+{
+	uint32_t own = run_of(r, n_workers) * n_workers;
+
+	*first = range_addr(r, own);
+	return range_addrs(r) - own;
+}
+
+bool nat_range_ports(const struct nat_range *r, uint16_t worker, uint16_t n_workers,
+		     uint16_t *value, uint16_t *mask)
+{
+	uint32_t before = (r->port_min + NAT_BLOCK_PORTS - 1u) / NAT_BLOCK_PORTS;
+
+	*mask = (uint16_t)((n_workers - 1u) * NAT_BLOCK_PORTS);
+	*value = (uint16_t)((before + worker) * NAT_BLOCK_PORTS) & *mask;
+	return (n_workers & (n_workers - 1)) == 0;
+}
+
 static uint32_t blocks_of(const struct nat_pool *p, const struct address *a)
 {
+	if (a->owner >= 0)
+		return a->owner == p->worker ? a->blocks : 0;
 	return a->blocks / p->n_workers + (a->blocks % p->n_workers > p->worker);
 }
 
@@ -94,8 +132,10 @@ static void blocks_make(struct nat_pool *p, uint16_t addr, uint32_t *at)
 {
 	struct address *a = &p->addrs[addr];
 
+	if (a->owner >= 0 && a->owner != p->worker)
+		return;
 	for (uint32_t b = 0; b < a->blocks; b++) {
-		if (b % p->n_workers != p->worker)
+		if (a->owner < 0 && b % p->n_workers != p->worker)
 			continue;
 		p->blocks[*at] = (struct block){
 			.next = a->first_free,
@@ -105,6 +145,7 @@ static void blocks_make(struct nat_pool *p, uint16_t addr, uint32_t *at)
 		a->first_free = ++*at;
 		a->n_free++;
 	}
+	p->mine[p->n_mine++] = addr;
 	p->n_addrs_of[ip_is_v4(&a->ip)]++;
 	p->n_free[ip_is_v4(&a->ip)] += a->n_free;
 }
@@ -128,10 +169,12 @@ struct nat_pool *nat_pool_create(const struct nat_range *ranges, unsigned int n,
 		return NULL;
 	}
 	p->addrs = calloc(p->n_addrs + 1, sizeof(*p->addrs));
-	if (p->addrs == NULL)
+	p->mine = calloc(p->n_addrs + 1, sizeof(*p->mine));
+	if (p->addrs == NULL || p->mine == NULL)
 		goto err_destroy;
 	for (unsigned int i = 0; i < n; i++) {
 		struct ip_addr first = range_addr(&ranges[i], 0);
+		uint32_t run = run_of(&ranges[i], n_workers);
 
 		p->spans[p->n_spans++] = (struct span){.first = first,
 						       .low = load_be32(first.b + 12),
@@ -139,6 +182,7 @@ struct nat_pool *nat_pool_create(const struct nat_range *ranges, unsigned int n,
 						       .n = range_addrs(&ranges[i])};
 		for (uint32_t k = 0; k < range_addrs(&ranges[i]); k++) {
 			p->addrs[at].ip = range_addr(&ranges[i], k);
+			p->addrs[at].owner = k < run * n_workers ? (int16_t)(k / run) : (int16_t)-1;
 			ports_of(&ranges[i], &p->addrs[at]);
 			p->n_blocks += blocks_of(p, &p->addrs[at]);
 			at++;
@@ -162,6 +206,7 @@ void nat_pool_destroy(struct nat_pool *p)
 {
 	if (p == NULL)
 		return;
+	free(p->mine);
 	free(p->addrs);
 	free(p->blocks);
 	free(p);
@@ -175,13 +220,14 @@ static int address_choose(struct nat_pool *p, bool v4, uint16_t *addr)
 		return -EADDRNOTAVAIL;
 	if (p->n_free[v4] == 0)
 		return -ENOSPC;
-	for (uint32_t i = 0; i < p->n_addrs; i++) {
-		uint32_t a = (p->rotor[v4] + i) % p->n_addrs;
+	for (uint32_t i = 0; i < p->n_mine; i++) {
+		uint32_t at = (p->rotor[v4] + i) % p->n_mine;
+		const struct address *a = &p->addrs[p->mine[at]];
 
-		if (ip_is_v4(&p->addrs[a].ip) != v4 || p->addrs[a].first_free == 0)
+		if (ip_is_v4(&a->ip) != v4 || a->first_free == 0)
 			continue;
-		p->rotor[v4] = a + 1;
-		*addr = (uint16_t)a;
+		p->rotor[v4] = at + 1;
+		*addr = p->mine[at];
 		return 0;
 	}
 	return -ENOSPC;
@@ -334,7 +380,12 @@ int nat_pool_owner(const struct nat_pool *p, uint16_t addr, uint16_t port)
 
 	if (port < a->port_min || b >= a->blocks)
 		return -1;
-	return (int)(b % p->n_workers);
+	return a->owner >= 0 ? a->owner : (int)(b % p->n_workers);
+}
+
+int nat_pool_addr_owner(const struct nat_pool *p, uint16_t addr)
+{
+	return p->addrs[addr].owner;
 }
 
 uint32_t nat_pool_free_blocks(const struct nat_pool *p, bool v4)

@@ -4,11 +4,12 @@
 
 /* Public addresses and ports of one worker's NAT, in blocks of 64 ports.
  *
- * A block is one worker's for good: block number modulo workers, so that any worker knows from an
- * address and a port whose mapping it is (nat_pool_owner). A subscriber gets whole blocks, all on
- * one address per family (paired pooling, RFC 4787 REQ-2), and its ports at random within them, of
- * the same parity where it can be (RFC 4787 REQ-4). Ports of UDP and TCP and identifiers of ICMP are
- * counted apart.
+ * A block is one worker's for good, so that any worker knows from an address and a port whose mapping
+ * it is (nat_pool_owner), and the flow rules of a NIC can say it. Of each range every worker has as
+ * many addresses alone as there are for all, in one run; those that are over are shared by blocks:
+ * block number modulo workers. A subscriber gets whole blocks, all on one address per family (paired
+ * pooling, RFC 4787 REQ-2), and its ports at random within them, of the same parity where it can be
+ * (RFC 4787 REQ-4). Ports of UDP and TCP and identifiers of ICMP are counted apart.
  *
  * Owning worker only, but for create, destroy and owner. No allocation after creation. 48 bytes per
  * block.
@@ -33,6 +34,18 @@ struct nat_range {
 };
 
 struct nat_pool;
+
+/* How a range is divided; any thread. Addresses that the worker has alone, from first on, and those that
+ * all share.
+ */
+uint32_t nat_range_own(const struct nat_range *r, uint16_t worker, uint16_t n_workers,
+		       struct ip_addr *first);
+uint32_t nat_range_shared(const struct nat_range *r, uint16_t n_workers, struct ip_addr *first);
+/* Of a shared address the worker's ports are those with (port & mask) == value, as far as the range
+ * goes. false: no mask says it, as the number of workers is no power of two.
+ */
+bool nat_range_ports(const struct nat_range *r, uint16_t worker, uint16_t n_workers,
+		     uint16_t *value, uint16_t *mask);
 
 /* What a subscriber holds in one family's part of the pool; zeroed memory is "nothing". */
 struct nat_share {
@@ -64,6 +77,8 @@ const struct ip_addr *nat_pool_addr(const struct nat_pool *p, uint16_t addr);
 int nat_pool_addr_find(const struct nat_pool *p, const struct ip_addr *ip);
 /* Worker whose block the port lies in, -1: no block. Any thread. */
 int nat_pool_owner(const struct nat_pool *p, uint16_t addr, uint16_t port);
+/* Worker that has the address alone, -1: it is shared by blocks. Any thread. */
+int nat_pool_addr_owner(const struct nat_pool *p, uint16_t addr);
 /* Blocks of this worker that nobody has, of the family. */
 uint32_t nat_pool_free_blocks(const struct nat_pool *p, bool v4);
 

@@ -336,6 +336,16 @@ static void send_on(struct worker *w, const struct frag_piece *all, unsigned int
 	}
 }
 
+/* Where pieces meet: at the worker that has their address alone, else where their key says. */
+static unsigned int meeting(const struct worker *w, const struct frag_key *key)
+{
+	const struct nat_pool *pool = w->rs->nat->pool;
+	int addr = nat_pool_addr_find(pool, &key->dst);
+	int owner = addr < 0 ? -1 : nat_pool_addr_owner(pool, (uint16_t)addr);
+
+	return owner >= 0 ? (unsigned int)owner : frag_worker(key, w->n_workers);
+}
+
 void nat_piece_in(struct worker *w, struct rte_mbuf *m)
 {
 	struct pkt_meta *meta = pkt_meta(m);
@@ -349,7 +359,7 @@ void nat_piece_in(struct worker *w, struct rte_mbuf *m)
 		burst_drop(&w->stats, m, DROP_FRAG_BAD);
 		return;
 	}
-	meet = frag_worker(&key, w->n_workers);
+	meet = meeting(w, &key);
 	if (meet != w->id && !(meta->flags & PKT_STEERED)) {
 		worker_steer(w, m, (uint16_t)meet);
 		return;

@@ -4,6 +4,7 @@
  * all of a subscriber's lie on one address, limits hold, what is idle goes and what is used stays.
  */
 #include "appliance/nat_flow.h"
+#include "common/bytes.h"
 #include "common/rng.h"
 
 #include <errno.h>
@@ -465,12 +466,96 @@ static void pool_ports(void **state)
 	nat_pool_destroy(p);
 }
 
+/* Where an address and a port belong, as each worker's pool and as the range alone says it. */
+static void owner_agrees(const struct nat_range *range, uint16_t n_workers, struct nat_pool **p,
+			 uint16_t addr, uint16_t port)
+{
+	const struct ip_addr *ip = nat_pool_addr(p[0], addr);
+	int owner = nat_pool_owner(p[0], addr, port), alone = nat_pool_addr_owner(p[0], addr);
+
+	for (uint16_t w = 0; w < n_workers; w++) {
+		struct ip_addr own, shared;
+		uint32_t n_own = nat_range_own(range, w, n_workers, &own);
+		uint32_t n_shared = nat_range_shared(range, n_workers, &shared);
+		uint32_t low = load_be32(ip->b + 12);
+		uint16_t value, mask;
+
+		assert_int_equal(nat_pool_owner(p[w], addr, port), owner);
+		assert_int_equal(low - load_be32(own.b + 12) < n_own, alone == w);
+		assert_int_equal(low - load_be32(shared.b + 12) < n_shared, alone < 0);
+		if (owner < 0)
+			continue;
+		if (alone >= 0)
+			assert_int_equal(owner, alone);
+		else if (nat_range_ports(range, w, n_workers, &value, &mask))
+			assert_int_equal((port & mask) == value, owner == w);
+	}
+}
+
+/* Every port of every address is one worker's, and it is the one that gives it out. */
+static void pool_division(void **state)
+{
+	uint64_t seed = seed_print("pool_division");
+	struct rng rng;
+
+	rng_init_seeded(&rng, seed);
+	for (int round = 0; round < 200; round++) {
+		uint16_t n_workers = (uint16_t)(1 + rng_u64(&rng) % 20);
+		struct nat_range range = {.port_min = (uint16_t)(1 + rng_u64(&rng) % 20000),
+					  .port_max = (uint16_t)(30000 + rng_u64(&rng) % 35536)};
+		bool v6 = rng_u64(&rng) & 1;
+		struct nat_pool *p[20];
+		uint32_t given = 0;
+
+		assert_int_equal(
+			prefix_parse(v6 ? "2001:db8::/120" : "192.0.2.0/24", &range.prefix), 0);
+		range.prefix.len = (uint8_t)(121 + rng_u64(&rng) % 8);
+		for (uint16_t w = 0; w < n_workers; w++) {
+			p[w] = nat_pool_create(&range, 1, w, n_workers, seed);
+			assert_non_null(p[w]);
+			given += nat_pool_free_blocks(p[w], !v6);
+		}
+		for (uint16_t w = 0; w < n_workers; w++) {
+			struct nat_share s = {.blocks = 0};
+			uint16_t addr, port;
+			uint32_t block;
+
+			for (int i = 0;
+			     i < 200 && nat_pool_take(p[w], &s, !v6, NAT_UDP, (uint16_t)i, 1000,
+						      &addr, &port, &block) == 0;
+			     i++) {
+				assert_int_equal(nat_pool_owner(p[w], addr, port), w);
+				owner_agrees(&range, n_workers, p, addr, port);
+			}
+		}
+		for (int i = 0; i < 200; i++) {
+			struct ip_addr ip = range.prefix.ip;
+			int addr;
+
+			ip.b[15] = (uint8_t)rng_u64(&rng);
+			addr = nat_pool_addr_find(p[0], &ip);
+			if (addr >= 0)
+				owner_agrees(&range, n_workers, p, (uint16_t)addr,
+					     (uint16_t)rng_u64(&rng));
+		}
+		/* All of the range's blocks, each once. */
+		uint32_t first = (range.port_min + NAT_BLOCK_PORTS - 1u) / NAT_BLOCK_PORTS;
+		uint32_t blocks = (range.port_max + 1u) / NAT_BLOCK_PORTS - first;
+		struct ip_addr ip;
+		uint32_t addrs = nat_range_own(&range, 0, 1, &ip);
+
+		assert_int_equal(given, blocks * addrs);
+		for (uint16_t w = 0; w < n_workers; w++)
+			nat_pool_destroy(p[w]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(random_flows), cmocka_unit_test(limits),
 		cmocka_unit_test(tcp_states),	cmocka_unit_test(endpoint_independent),
-		cmocka_unit_test(pool_ports),
+		cmocka_unit_test(pool_ports),	cmocka_unit_test(pool_division),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,9 +48,9 @@ static void bind_gn(struct rig *r, uint32_t number, const char *vip, const char 
 	assert_int_equal(rs_dp_binding_add(r->f.dp, r->n.index, number, &v, &p), 0);
 }
 
-static void rig_up(struct rig *r, uint16_t worker)
+static void rig_up_nat(struct rig *r, uint16_t worker, const struct rs_dp_config *cfg)
 {
-	fix_up(&r->f, NULL);
+	fix_up(&r->f, cfg);
 	node_up(&r->n, &r->f, worker, NODE_VIP4, NODE_VIP6);
 	r->w = r->f.w[worker];
 	bind_gn(r, 1, VIP_GN4, GN4);
@@ -58,6 +58,11 @@ static void rig_up(struct rig *r, uint16_t worker)
 	bind_gn(r, 3, VIP_GN4_TO6, GN6);
 	bind_gn(r, 4, VIP_GN6_TO4, GN4);
 	rng_fill(&r->f.rng, r->body, sizeof(r->body));
+}
+
+static void rig_up(struct rig *r, uint16_t worker)
+{
+	rig_up_nat(r, worker, NULL);
 }
 
 static void rig_down(struct rig *r)
@@ -206,13 +211,19 @@ static void take_in(struct rig *r, struct joiner *j)
 
 static const int orders[][3] = {{0, 1, 2}, {2, 1, 0}, {2, 0, 1}, {1, 2, 0}};
 
-static void big_datagrams(struct rig *r, const struct way *w)
+static uint64_t steer_misses(const struct rig *r)
+{
+	return r->f.w[0]->stats.steer_miss + r->f.w[1]->stats.steer_miss;
+}
+
+static void big_datagrams(struct rig *r, const struct way *w, bool is_own)
 {
 	struct endpoint mn = ep_of(w->vip_mn, 5000), gn = ep_of(w->vip_gn, 53);
 	struct endpoint rip = ep_of(w->rip, 53), pub = {.port = 0};
 	struct piece p[PIECES_MAX];
 	struct joiner j;
 	unsigned int n;
+	uint64_t missed;
 	uint16_t len;
 
 	for (size_t o = 0; o < RTE_DIM(orders); o++) {
@@ -235,16 +246,22 @@ static void big_datagrams(struct rig *r, const struct way *w)
 		len = pkt_udp(r->whole, &rip, &pub, 64, r->body, BIG);
 		n = cut(r->whole, len, 1440, (uint32_t)(2000 + o), p);
 		assert_int_equal(n, 3);
+		missed = steer_misses(r);
 		for (unsigned int i = 0; i < n; i++) {
 			const struct piece *one = &p[orders[o][i]];
 
-			/* At either worker: they meet where their key says, then where the mapping is. */
+			/* At either worker: they meet at the one that has the address, or where their
+			 * key says and go on from there to the mapping.
+			 */
 			assert_int_equal(r->w->lanes.tx.n, 0);
 			gn_send(&r->f, (uint16_t)(i % FIX_WORKERS), one->b, one->len);
 			for (int k = 0; k < 3; k++)
 				for (int v = 0; v < FIX_WORKERS; v++)
 					fix_mail(r->f.w[v]);
 		}
+		/* Of an address of its own each piece that came in elsewhere goes on once. */
+		if (is_own)
+			assert_int_equal(steer_misses(r) - missed, r->w->id == 0 ? 1 : 2);
 		take_in(r, &j);
 		if (j.n == 0) {
 			fix_print_drops(r->f.w[0]);
@@ -256,13 +273,22 @@ static void big_datagrams(struct rig *r, const struct way *w)
 
 static void any_order_both_ways(void **state)
 {
+	/* One address per family, of which both workers have blocks. */
+	static const struct rs_dp_config shared = {
+		.nat = {.n_ranges = 2,
+			.ranges = {{.port_min = 1024, .port_max = 65535},
+				   {.port_min = 1024, .port_max = 65535}}}};
+	struct rs_dp_config cfg = shared;
 	static struct rig r;
 
-	for (uint16_t worker = 0; worker < FIX_WORKERS; worker++) {
-		rig_up(&r, worker);
+	cfg.nat.ranges[0].prefix = fix_prefix("192.0.2.64/32");
+	cfg.nat.ranges[1].prefix = fix_prefix("2001:db8:6::1/128");
+	for (uint16_t run = 0; run < 2 * FIX_WORKERS; run++) {
+		rig_up_nat(&r, run % FIX_WORKERS, run < FIX_WORKERS ? NULL : &cfg);
 		for (size_t i = 0; i < RTE_DIM(ways); i++) {
-			print_message("%s, worker %u\n", ways[i].name, worker);
-			big_datagrams(&r, &ways[i]);
+			print_message("%s, worker %u, %s\n", ways[i].name, run % FIX_WORKERS,
+				      run < FIX_WORKERS ? "own addresses" : "shared ones");
+			big_datagrams(&r, &ways[i], run < FIX_WORKERS);
 		}
 		assert_int_equal(r.w->stats.held, 0);
 		rig_down(&r);
