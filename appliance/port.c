@@ -190,7 +190,8 @@ static uint64_t if_all(uint64_t have, uint64_t set)
 static void choose(const struct rte_eth_dev_info *dev, const struct port_config *c,
 		   struct rte_eth_conf *conf, struct port_info *info)
 {
-	const uint64_t hash = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP;
+	/* Some drivers hash only what is named in full: without TCP all of it would be queue 0's. */
+	const uint64_t hash = RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP;
 	uint64_t rx = if_all(dev->rx_offload_capa,
 			     RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM);
 	uint64_t tx = if_all(dev->tx_offload_capa,
