@@ -4,6 +4,7 @@
 #include "appliance/dc_lcore.h"
 #include "appliance/dc_shell.h"
 #include "appliance/eal.h"
+#include "appliance/flow_rules.h"
 #include "appliance/hs_pool.h"
 #include "appliance/iface.h"
 #include "appliance/main_loop.h"
@@ -120,6 +121,7 @@ static int make_interfaces(struct app *app, const struct config *c)
 		f->mtu = (uint16_t)c->ifaces[i].mtu;
 		f->side = (uint8_t)c->ifaces[i].side;
 		f->keep_tap = c->ifaces[i].keep_tap;
+		f->flow_rules = c->ifaces[i].flow_rules == FLOW_RULES_AUTO;
 		memcpy(f->name, c->ifaces[i].name, sizeof(f->name));
 		(void)rte_eth_macaddr_get(f->port, &f->mac);
 		ret = tap_open(f, &c->ifaces[i], c->route_table, &nl);
@@ -135,7 +137,7 @@ static const char *word(bool on)
 
 static void tell_facts(const struct app *app, const struct config *c)
 {
-	char map[4096] = "", mac[RTE_ETHER_ADDR_FMT_SIZE], ip[IP_TEXT_MAX];
+	char map[4096] = "", mac[RTE_ETHER_ADDR_FMT_SIZE], ip[IP_TEXT_MAX], way[128];
 	const struct local_addr *addrs;
 	uint32_t n;
 
@@ -158,6 +160,8 @@ static void tell_facts(const struct app *app, const struct config *c)
 		    "port %u queues=%u rss=%s rx_checksum=%s tx_checksum=%s vlan_strip=%s socket=%d",
 		    p->id, app->n_workers, word(p->rss), word(p->rx_checksum), word(p->tx_checksum),
 		    word(p->vlan_strip), p->socket);
+		flow_rules_way(app, i, way, sizeof(way));
+		LOG(INFO, "port %u packets reach workers by %s", p->id, way);
 	}
 	addrs = local_addrs(atomic_load(&app->local), &n);
 	for (uint32_t i = 0; i < n; i++)
@@ -183,6 +187,9 @@ static int launch(struct app *app, const struct config *c)
 
 	if (ret < 0)
 		return ret;
+	app->flow_rules = flow_rules_start(app);
+	if (app->flow_rules != NULL)
+		(void)main_loop_tick_add(app->main_loop, flow_rules_tick, app->flow_rules);
 	app->has_lcores = true;
 	ret = workers_launch(app);
 	if (ret == 0 && app->dc != NULL)
@@ -332,6 +339,7 @@ void app_stop(struct app *app)
 	route_destroy(app->routes);
 	main_loop_destroy(app->main_loop);
 	dc_lcore_destroy(app->dc);
+	flow_rules_stop(app->flow_rules);
 	stop_interfaces(app);
 	workers_destroy(app);
 	free_memory(app);

@@ -26,6 +26,7 @@ struct route_mirror;
 struct main_loop;
 struct dc_lcore;
 struct hs_pool;
+struct flow_rules;
 
 struct app {
 	_Atomic(const struct config *) config; /* immutable; replaced whole by a reload */
@@ -37,6 +38,7 @@ struct app {
 	struct rte_mempool *pool;
 	uint16_t n_ports;
 	struct port_info ports[PORTS_MAX];
+	struct flow_rules *flow_rules; /* while the ports run; NULL: none */
 	uint16_t n_ifaces;
 	struct iface *ifaces;
 

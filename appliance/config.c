@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/config.h"
 #include "appliance/aead.h"
+#include "appliance/nat_pool.h"
 #include "appliance/port.h"
 #include "appliance/worker.h"
 
@@ -12,7 +13,7 @@ const char config_title[] = "ntm-appliance: relay server (RS) and direction coor
 
 static const char *const role_words[] = {"rs", "dc", NULL};
 static const char *const idle_words[] = {"adaptive", "poll", NULL};
-static const char *const share_words[] = {"auto", "off", NULL};
+static const char *const auto_words[] = {"auto", "off", NULL};
 static const char *const filter_words[] = {"address", "endpoint", NULL};
 static const char *const side_words[] = {"both", "access", "outside", NULL};
 /* In the order of enum suite, whose number is the wire's. */
@@ -39,6 +40,9 @@ static const struct conf_row iface_rows[] = {
 		 "VLAN of this interface on its port; 0 is untagged"),
 	CONF_ENUM("side", struct config_iface, side, side_words, "both", RESTART,
 		  "access faces nodes, outside faces general hosts"),
+	CONF_ENUM("flow_rules", struct config_iface, flow_rules, auto_words, "auto", RESTART,
+		  "auto: with several workers, ask the NIC to put packets on the queue of the worker "
+		  "that needs them; what it does not take goes on by ring; off: do not ask"),
 	CONF_U32("mtu", struct config_iface, mtu, 1280, 9600, "1500", RESTART, "bytes of IP"),
 	CONF_LIST(STRING, "addresses", struct config_iface, addresses, n_addresses, "", RESTART,
 		  "addresses with prefix length to put on the TAP; the one word kernel leaves them "
@@ -173,7 +177,7 @@ const struct conf_row config_rows[] = {
 	CONF_ENUM("rs.aead", struct config, rs.aead, aead_isa_words, "best", RESTART,
 		  "who protects packets of RS-N: best is the fastest variant of IPsec-MB that the "
 		  "CPU has, OpenSSL without AES-NI; noaesni is OpenSSL in any case"),
-	CONF_ENUM("rs.share_crypto", struct config, rs.share_crypto, share_words, "auto", RESTART,
+	CONF_ENUM("rs.share_crypto", struct config, rs.share_crypto, auto_words, "auto", RESTART,
 		  "auto: workers with time help one whose legs bring more than it can seal and "
 		  "open; off: each does its own, and a leg gets no more than one core"),
 	CONF_MAPS("rs.pools", struct config, rs.pools, rs.n_pools, pool_rows, RESTART,
@@ -306,6 +310,17 @@ uint32_t config_packet_bytes(const struct config *c)
 	for (uint32_t i = 0; i < c->n_ifaces; i++)
 		mtu = RTE_MAX(mtu, c->ifaces[i].mtu);
 	return RTE_PKTMBUF_HEADROOM + port_slot(mtu);
+}
+
+_Static_assert((int)CONFIG_POOLS_MAX <= (int)NAT_RANGES_MAX, "each pool has a range");
+
+uint32_t config_nat_ranges(const struct config *c, struct nat_range *ranges)
+{
+	for (uint32_t i = 0; i < c->rs.n_pools; i++)
+		ranges[i] = (struct nat_range){.prefix = c->rs.pools[i].prefix,
+					       .port_min = (uint16_t)c->rs.pools[i].port_min,
+					       .port_max = (uint16_t)c->rs.pools[i].port_max};
+	return c->rs.n_pools;
 }
 
 static void check_iface(const struct config *c, uint32_t at, struct conf_report *r)

@@ -32,6 +32,7 @@ enum {
 enum config_role { ROLE_RS, ROLE_DC, ROLE_MAX };
 enum config_idle { IDLE_ADAPTIVE, IDLE_POLL };
 enum config_share { SHARE_AUTO, SHARE_OFF };
+enum config_flow_rules { FLOW_RULES_AUTO, FLOW_RULES_OFF };
 enum config_nat_filter { NAT_FILTER_ADDRESS, NAT_FILTER_ENDPOINT };
 enum config_side { SIDE_BOTH, SIDE_ACCESS, SIDE_OUTSIDE };
 
@@ -42,6 +43,7 @@ struct config_iface {
 	char members[CONFIG_MEMBERS_MAX][256]; /* of a net_bonding port */
 	uint32_t vlan;			       /* 0: untagged */
 	uint32_t side;			       /* enum config_side */
+	uint32_t flow_rules;		       /* enum config_flow_rules */
 	uint32_t mtu;
 	uint32_t n_addresses;
 	char addresses[CONFIG_ADDRS_MAX][64]; /* "192.0.2.1/24"; or "kernel" alone */
@@ -175,6 +177,10 @@ static inline const char *config_rs_store(const struct config *c)
 
 /* Bytes of a packet buffer with its headroom: as given, or what the largest MTU needs. */
 uint32_t config_packet_bytes(const struct config *c);
+
+/* The pools as the NAT and the flow rules have them, into room for NAT_RANGES_MAX. How many. */
+struct nat_range;
+uint32_t config_nat_ranges(const struct config *c, struct nat_range *ranges);
 
 /* 0 or -EINVAL; what was wrong is in r (yaml_conf.h), which the caller prints and frees. */
 int config_load(const char *path, struct config *c, struct conf_report *r);

@@ -16,6 +16,7 @@ struct iface {
 	uint16_t mtu;	/* bytes of IP */
 	uint8_t side;	/* enum config_side */
 	bool keep_tap;
+	bool flow_rules;	   /* the port is asked for rules that sort its packets */
 	bool tx_checksum;	   /* the port writes IPv4 and UDP sums of what asks for it */
 	struct rte_ether_addr mac; /* the port's, and the TAP's */
 	char name[16];		   /* of the TAP */

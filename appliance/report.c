@@ -4,6 +4,7 @@
 #include "appliance/config.h"
 #include "appliance/dc_lcore.h"
 #include "appliance/eal.h"
+#include "appliance/flow_rules.h"
 #include "appliance/iface.h"
 #include "appliance/main_loop.h"
 #include "appliance/tap.h"
@@ -153,6 +154,21 @@ static json_t *interfaces(const struct app *app, const struct config *c)
 	return all;
 }
 
+static json_t *ports(const struct app *app)
+{
+	json_t *all = json_array();
+	char way[128];
+
+	for (uint16_t i = 0; i < app->n_ports; i++) {
+		flow_rules_way(app, i, way, sizeof(way));
+		json_array_append_new(all,
+				      json_pack("{s:i, s:s, s:i, s:s}", "port", app->ports[i].id,
+						"device", app->ports[i].device, "queues",
+						app->n_workers, "to_workers_by", way));
+	}
+	return all;
+}
+
 static json_t *roles(const struct config *c)
 {
 	json_t *all = json_array();
@@ -168,11 +184,12 @@ json_t *report_status(const struct app *app)
 {
 	const struct config *c = atomic_load_explicit(&app->config, memory_order_acquire);
 
-	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:o, s:o}", "program", "ntm-appliance",
-			 "version", NTM_VERSION, "pid", (int)getpid(), "uptime_s",
+	return json_pack("{s:s, s:s, s:i, s:f, s:s, s:o, s:o, s:o, s:o}", "program",
+			 "ntm-appliance", "version", NTM_VERSION, "pid", (int)getpid(), "uptime_s",
 			 (double)clock_ns(&app->clock) / 1e9, "state",
 			 atomic_load(&app->leaving) ? "stopping" : "running", "roles", roles(c),
-			 "lcores", report_lcores(app), "interfaces", interfaces(app, c));
+			 "lcores", report_lcores(app), "interfaces", interfaces(app, c), "ports",
+			 ports(app));
 }
 
 static const char *const state_names[] = {"free", "glean", "pending", "ready", "failed"};

@@ -288,12 +288,7 @@ static void refuse_own(struct rs_dp_config *dc, const struct config *c)
 
 static void configure_nat(struct rs_dp_config *dc, const struct config *c)
 {
-	dc->nat.n_ranges = c->rs.n_pools;
-	for (uint32_t i = 0; i < c->rs.n_pools; i++)
-		dc->nat.ranges[i] =
-			(struct nat_range){.prefix = c->rs.pools[i].prefix,
-					   .port_min = (uint16_t)c->rs.pools[i].port_min,
-					   .port_max = (uint16_t)c->rs.pools[i].port_max};
+	dc->nat.n_ranges = config_nat_ranges(c, dc->nat.ranges);
 	dc->nat.flows_max = c->rs.nat.flows;
 	dc->nat.subscriber_ports = c->rs.nat.subscriber_ports;
 	dc->nat.subscriber_flows = c->rs.nat.subscriber_flows;

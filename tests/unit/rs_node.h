@@ -46,16 +46,18 @@ static inline void node_keys(struct node *n, uint8_t suite, uint8_t epoch, uint8
 	n->recv = seal_key_create(&k.send, SEAL_RECEIVE);
 }
 
-static inline void node_up(struct node *n, struct fix *f, uint16_t worker, const char *vip4,
-			   const char *vip6)
+static inline void node_up_from(struct node *n, struct fix *f, uint16_t worker, const char *vip4,
+				const char *vip6, const char *ep)
 {
 	struct rs_dp_leg leg = {.vip4 = fix_ip(vip4),
 				.vip6 = fix_ip(vip6),
-				.peer = fix_ep(NODE_EP),
+				.peer = fix_ep(ep),
 				.local = worker,
 				.worker = worker,
 				.confirmed = true};
 
+	if (!ip_is_v4(&leg.peer.ip))
+		leg.local += FIX_WORKERS + 1; /* the same endpoint of the other family */
 	memset(n, 0, sizeof(*n));
 	n->f = f;
 	n->ep = leg.peer;
@@ -66,19 +68,24 @@ static inline void node_up(struct node *n, struct fix *f, uint16_t worker, const
 	node_keys(n, SUITE_AES128_GCM, 0, 7);
 }
 
+static inline void node_up(struct node *n, struct fix *f, uint16_t worker, const char *vip4,
+			   const char *vip6)
+{
+	node_up_from(n, f, worker, vip4, vip6, NODE_EP);
+}
+
 static inline void node_down(struct node *n)
 {
 	seal_key_destroy(n->send);
 	seal_key_destroy(n->recv);
 }
 
-/* The outer frame of a sealed body. */
-static inline struct rte_mbuf *node_frame(struct node *n, uint8_t type, const uint8_t *body,
-					  uint16_t len)
+/* The outer frame of a sealed body, to an endpoint of the RS. */
+static inline struct rte_mbuf *node_frame_to(struct node *n, const struct endpoint *to,
+					     uint8_t type, const uint8_t *body, uint16_t len)
 {
 	uint8_t pkt[FIX_PACKET_MAX];
-	struct endpoint own = *rs_dp_local(n->f->dp, n->worker);
-	struct fix_udp u = {.src = n->ep, .dst = own, .ttl = 60};
+	struct fix_udp u = {.src = n->ep, .dst = *to, .ttl = 60};
 	int total;
 
 	wire_build(pkt, type, wire_flags(true, n->epoch, n->route), n->seq++, n->index);
@@ -87,6 +94,12 @@ static inline struct rte_mbuf *node_frame(struct node *n, uint8_t type, const ui
 	if (total < 0)
 		abort();
 	return fix_udp_frame(n->f, &u, pkt, (uint16_t)total);
+}
+
+static inline struct rte_mbuf *node_frame(struct node *n, uint8_t type, const uint8_t *body,
+					  uint16_t len)
+{
+	return node_frame_to(n, rs_dp_local(n->f->dp, n->worker), type, body, len);
 }
 
 /* Send an inner packet; what comes out lies in the worker's tx lane. */

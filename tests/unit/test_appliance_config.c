@@ -42,6 +42,8 @@ static const struct {
 	{IFACE "    mtu: 9000\n", NULL},
 	{IFACE "    mtu: 9000\ntables:\n  packet_bytes: 2176\n", "c.yaml:4: interfaces[0].mtu: "},
 	{IFACE "    mtu: 9601\n", "c.yaml:4: interfaces[0].mtu: "},
+	{IFACE "    flow_rules: off\n", NULL},
+	{IFACE "    flow_rules: maybe\n", "c.yaml:4: interfaces[0].flow_rules: "},
 	{IFACE "    vlan: 4095\n", "c.yaml:4: interfaces[0].vlan: "},
 	{IFACE "  - name: ntm0\n    port: net_null1\n", "c.yaml:4: interfaces[1].name: "},
 	{IFACE "  - name: ntm1\n    port: net_null0\n", "c.yaml:4: interfaces[1].name: "},
