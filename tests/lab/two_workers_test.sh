@@ -51,6 +51,11 @@ import json, sys
 print(sum(l["busy_loops"] > 100 for l in json.load(sys.stdin)["lcores"] if l["role"] == "worker"))')
 assert_eq "workers that worked" 2 "$busy"
 
+way=$(on ap1 ntmctl status --json | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["ports"][0]["to_workers_by"])')
+assert_eq "way to the workers" "the device's own choice of queues" "$way"
+
 # What came in from the wire, from other lcores or was made here went out, over, up or was dropped.
 balance() {
 	stats ap1 | python3 -c '
