@@ -145,8 +145,9 @@ void node_early_take(struct node *n, uint64_t path_id)
 	n->rx_from = from;
 }
 
-static void reset(struct node *n, uint64_t id, size_t cause_len)
+static void reset(struct node *n, const struct wire_fields *cause, size_t cause_len)
 {
+	uint64_t id = cause->id;
 	struct datapath_dest back = {.link = n->rx_link, .to = n->rx_from};
 	uint8_t pkt[WIRE_RESET_LEN];
 	size_t len;
@@ -170,6 +171,9 @@ static void reset(struct node *n, uint64_t id, size_t cause_len)
 		node_count(n, NODE_RESETS_LIMITED);
 		return;
 	}
+	/* By a relay it passes only as a packet of our side. */
+	if (wire_is_path_id(id))
+		pkt[1] = wire_flags(!cause->is_from_a, 0, 0);
 	n->resets++;
 	node_count(n, NODE_RESETS_SENT);
 	node_send_raw(n, &back, pkt, len);
@@ -200,7 +204,7 @@ void node_input(struct node *n, uint64_t now, uint8_t link, const struct endpoin
 		return;
 	}
 	if (wire_type_is_sealed(f.type)) {
-		reset(n, f.id, len);
+		reset(n, &f, len);
 	} else if (f.type != WIRE_HANDSHAKE_1) {
 		answer(n, pkt, len, &f);
 	} else if (wire_is_path_id(f.id) && path_find(n, f.id) == NULL) {

@@ -28,9 +28,10 @@ size_t reset_build(const uint8_t secret[RESET_SECRET_LEN], uint64_t index, size_
 bool reset_check(const uint8_t *pkt, size_t len, uint64_t peer_index,
 		 const uint8_t token[RESET_TOKEN_BYTES])
 {
+	uint8_t may = wire_is_path_id(peer_index) ? WIRE_SIDE_A : 0;
 	struct wire_fields f;
 
 	return len == WIRE_RESET_LEN && wire_parse(pkt, len, &f) == WIRE_OK &&
-	       f.type == WIRE_RESET && f.flags == 0 && f.seq == 0 && f.id == peer_index &&
+	       f.type == WIRE_RESET && (f.flags & ~may) == 0 && f.seq == 0 && f.id == peer_index &&
 	       CRYPTO_memcmp(pkt + WIRE_HDR_LEN, token, RESET_TOKEN_BYTES) == 0;
 }

@@ -22,7 +22,8 @@ void reset_token(const uint8_t secret[RESET_SECRET_LEN], uint64_t index,
 		 uint8_t token[RESET_TOKEN_BYTES]);
 
 /* The answer to a sealed packet of cause_len bytes for an index nobody here knows. Returns
- * WIRE_RESET_LEN, or 0 where that would not be shorter than its cause. The caller limits the rate.
+ * WIRE_RESET_LEN, or 0 where that would not be shorter than its cause. The caller limits the rate. Of a
+ * Path ID, which a relay switches by the direction bit, the caller sets the bit of its own side.
  */
 size_t reset_build(const uint8_t secret[RESET_SECRET_LEN], uint64_t index, size_t cause_len,
 		   uint8_t out[WIRE_RESET_LEN]);

@@ -113,6 +113,9 @@ static void test_reset(void **state)
 	assert_true(reset_check(pkt, sizeof(pkt), index, token));
 	assert_false(reset_check(pkt, sizeof(pkt) - 1, index, token));
 	assert_false(reset_check(pkt, sizeof(pkt), index + 1, token));
+	pkt[1] = WIRE_SIDE_A; /* of an association it says no side, of a path it does */
+	assert_false(reset_check(pkt, sizeof(pkt), index, token));
+	pkt[1] = 0;
 	for (size_t i = 0; i < sizeof(pkt); i++) {
 		memcpy(bad, pkt, sizeof(bad));
 		bad[i] ^= 0x80;
