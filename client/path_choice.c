@@ -3,6 +3,8 @@
 #include "client/node_impl.h"
 
 static const uint64_t LOSER_GRACE_NS = 3 * NODE_SEC;
+/* Two that were asked for at one time, by both ends or of two DCs, are told within this. */
+static const uint64_t CROSSING_NS = CONTROL_GIVE_UP_NS;
 
 /* A way for its data: the RS forgets paths when it restarts. */
 static bool has_way(const struct path *p)
@@ -10,8 +12,9 @@ static bool has_way(const struct path *p)
 	return p->is_direct || p->is_bound;
 }
 
-/* Both ends must choose alike: one that is up; one with a way, which both learn of their RS; the one
- * that was renewed; the smaller Path ID.
+/* Both ends must choose alike: one that is up; one with a way, which both learn of their RS; one made
+ * long after the other, for who asks for another path has lost the first, be it that nobody knows; the
+ * one that was renewed; the smaller Path ID.
  */
 static bool is_better(const struct path *p, const struct path *q)
 {
@@ -21,6 +24,10 @@ static bool is_better(const struct path *p, const struct path *q)
 		return p->state == PATH_UP;
 	if (has_way(p) != has_way(q))
 		return has_way(p);
+	if (p->created_ns > q->created_ns + CROSSING_NS)
+		return true;
+	if (q->created_ns > p->created_ns + CROSSING_NS)
+		return false;
 	if (p->expires_ns > q->expires_ns + life / 4)
 		return true;
 	if (q->expires_ns > p->expires_ns + life / 4)
@@ -71,8 +78,9 @@ void path_settle(struct path *p)
 	path_vips_set(best);
 	TAILQ_FOREACH(q, &n->paths, link)
 	{
-		if (q == best || q->chan.is_dead || strcmp(q->peer, best->peer) != 0 ||
-		    best->state != PATH_UP)
+		/* One that opens may be the better one as soon as it is up. */
+		if (q == best || q->chan.is_dead || q->state != PATH_UP || best->state != PATH_UP ||
+		    strcmp(q->peer, best->peer) != 0)
 			continue;
 		q->expires_ns = node_min(q->expires_ns, n->now + LOSER_GRACE_NS);
 	}

@@ -18,7 +18,7 @@ enum {
 #define SIM_RS_COUNTERS(X)                                                                         \
 	X(IN) X(SWITCHED) X(NO_PATH) X(WRONG_SOURCE) X(STRAY_PASSED) X(UNBOUND) X(UNCONFIRMED)     \
 	X(NO_CREDIT) X(CONTROL) X(HANDSHAKE) X(UNKNOWN) X(LEG_DROP) X(LEG_BAD_INNER)               \
-	X(NO_BINDING) X(TO_GN) X(FROM_GN) X(BAD)
+	X(NO_BINDING) X(TO_GN) X(FROM_GN) X(BAD) X(DIRECTION)
 /* clang-format on */
 
 enum sim_rs_counter {

@@ -321,13 +321,14 @@ static void relay(struct rs_dp *dp, uint64_t now, uint16_t local, const struct e
 		count(dp, SIM_RS_NO_PATH);
 		return;
 	}
-	/* A handshake 2 is side B's, a reset may be anybody's: told by the source. */
 	own = &p->rec.side[s];
-	if (f->type == WIRE_RESET && !endpoint_equal(&own->peer, from))
-		own = &p->rec.side[s ^= 1];
 	other = &p->rec.side[s ^ 1];
 	if (own->state == RS_SIDE_UNBOUND || other->state == RS_SIDE_UNBOUND) {
 		count(dp, SIM_RS_UNBOUND);
+		return;
+	}
+	if (!endpoint_equal(&own->peer, from) && endpoint_equal(&other->peer, from)) {
+		count(dp, SIM_RS_DIRECTION);
 		return;
 	}
 	if (!endpoint_equal(&own->peer, from) || own->local != local) {

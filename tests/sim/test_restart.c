@@ -109,12 +109,48 @@ static void test_rs(void **state)
 	scenario_end(w);
 }
 
+static bool take_directions(void *arg, const char *name, uint64_t value, const char *help)
+{
+	if (strcmp(name, "DIRECTIONS") == 0)
+		*(uint64_t *)arg = value;
+	return true;
+}
+
+/* Alice has lost the path with her process and the DC has lost it with its own, and where she was the
+ * old one leads nowhere: nobody tells bob, who holds on to it. The new one must win at both ends, whichever number is smaller.
+ */
+static void test_lost_path(void **state)
+{
+	for (uint64_t seed = 64; seed < 72; seed++) {
+		struct world *w = world_create(seed);
+		uint64_t directions = 0;
+
+		scenario_flow(w, &f, ALICE, BOB, 0, false);
+		sim_run(&w->sim, 60 * SIM_SEC);
+		sim_node_stop(&w->nodes[ALICE]);
+		sim_node_attach(&w->nodes[ALICE], 0, &w->nets[NAT_C], "192.168.3.7", NULL);
+		sim_dc_stop(&w->dc);
+		sim_dc_start(&w->dc);
+		sim_node_start(&w->nodes[ALICE]);
+		assert_true(sim_run_until(&w->sim, 30 * SIM_SEC, world_is_registered, w));
+		scenario_flow(w, &f, ALICE, BOB, 50 * SIM_MS, false);
+		sim_run(&w->sim, 30 * SIM_SEC);
+		sim_flow_stop(&f);
+		sim_run(&w->sim, SIM_SEC);
+		/* Some of the first second go by the old one, to nobody. */
+		assert_in_range(f.sent - f.echoes, 0, 20);
+		node_counters(w->nodes[ALICE].node, take_directions, &directions);
+		assert_int_equal(directions, 1);
+		scenario_end(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dc),	 cmocka_unit_test(test_dc_lossy),
 		cmocka_unit_test(test_dc_quiet), cmocka_unit_test(test_rs_store_fails),
-		cmocka_unit_test(test_rs),
+		cmocka_unit_test(test_rs),	 cmocka_unit_test(test_lost_path),
 	};
 
 	if (getenv("SIM_ONLY") != NULL)
