@@ -21,6 +21,7 @@ struct node;
 
 enum {
 	NODE_LINKS_MAX = 8,
+	NODE_RANGES_MAX = 32, /* prefixes of virtual addresses */
 	NODE_LINK_ADDRS_MAX = 8,
 	NODE_DC_ENDPOINTS_MAX = 4,
 	NODE_PATHS_MAX = 1024,

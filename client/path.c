@@ -91,6 +91,7 @@ static struct path *create(struct node *n, const struct msg *m, struct leg *l)
 	lifetime(p, m);
 	TAILQ_INSERT_TAIL(&n->paths, p, link);
 	n->paths_n++;
+	registrar_peer_vips(n, &p->vips);
 	prober_candidates(p, m->candidates, m->candidates_n,
 			  (m->has & HAS(OBSERVED)) != 0 ? &m->observed : NULL);
 	return p;

@@ -166,30 +166,83 @@ static void plan_keepalive(struct registrar *r)
 	r->keepalive_at_ns = r->chan.node->now + r->keepalive_ns;
 }
 
-static void registered(struct node *n, const struct msg *m)
+static bool range_known(const struct registrar *r, const struct ip_prefix *p)
+{
+	for (uint8_t i = 0; i < r->ranges_n; i++)
+		if (r->ranges[i].len == p->len && ip_equal(&r->ranges[i].ip, &p->ip))
+			return true;
+	return false;
+}
+
+static void range_add(struct registrar *r, const struct ip_prefix *p)
+{
+	if (r->ranges_n < NODE_RANGES_MAX && !range_known(r, p))
+		r->ranges[r->ranges_n++] = *p;
+}
+
+/* What once was virtual stays so while this process lives: a DC that was started again knows the
+ * pools of another DC only when it hears of it, and paths to there live on. Without a route of ours
+ * their packets would go out as they are.
+ */
+static void take_ranges(struct registrar *r, const struct msg *m)
+{
+	struct ip_prefix old[NODE_RANGES_MAX];
+	uint8_t old_n = r->ranges_n;
+
+	memcpy(old, r->ranges, sizeof(old));
+	r->ranges_n = 0;
+	for (uint8_t i = 0; i < m->ranges_n; i++)
+		range_add(r, &m->ranges[i]);
+	for (uint8_t i = 0; i < old_n; i++)
+		range_add(r, &old[i]);
+}
+
+static void tell_owner(struct node *n)
 {
 	struct registrar *r = &n->registrar;
-	struct node_registration reg;
-	bool was = r->state == REGISTRAR_REGISTERED;
-
-	r->state = REGISTRAR_REGISTERED;
-	r->refusal = 0;
-	r->registered_ns = n->now;
-	r->ranges_n = m->ranges_n;
-	memcpy(r->ranges, m->ranges, sizeof(r->ranges));
-	r->suffixes_n = m->suffixes_n;
-	memcpy(r->suffixes, m->suffixes, sizeof(r->suffixes));
-	if (m->keepalive_sec > 0 && m->keepalive_sec * NODE_SEC < r->keepalive_ns)
-		r->keepalive_ns = m->keepalive_sec * NODE_SEC;
-	plan_keepalive(r);
-	reg = (struct node_registration){
+	struct node_registration reg = {
 		.vips = r->vips,
 		.ranges = r->ranges,
 		.ranges_n = r->ranges_n,
 		.suffixes = (const char(*)[NAME_MAX_LEN + 1]) r->suffixes,
 		.suffixes_n = r->suffixes_n,
 	};
+
 	n->ops->registered(n->ctx, &reg);
+}
+
+void registrar_peer_vips(struct node *n, const struct vips *vips)
+{
+	const struct ip_addr *both[] = {&vips->v4, &vips->v6};
+	bool is_new = false;
+
+	for (int i = 0; i < 2; i++) {
+		struct ip_prefix one = {.ip = *both[i], .len = 128};
+
+		if (ip_is_none(both[i]) || node_owns_vip(n, both[i]))
+			continue;
+		range_add(&n->registrar, &one);
+		is_new = true;
+	}
+	if (is_new)
+		tell_owner(n);
+}
+
+static void registered(struct node *n, const struct msg *m)
+{
+	struct registrar *r = &n->registrar;
+	bool was = r->state == REGISTRAR_REGISTERED;
+
+	r->state = REGISTRAR_REGISTERED;
+	r->refusal = 0;
+	r->registered_ns = n->now;
+	take_ranges(r, m);
+	r->suffixes_n = m->suffixes_n;
+	memcpy(r->suffixes, m->suffixes, sizeof(r->suffixes));
+	if (m->keepalive_sec > 0 && m->keepalive_sec * NODE_SEC < r->keepalive_ns)
+		r->keepalive_ns = m->keepalive_sec * NODE_SEC;
+	plan_keepalive(r);
+	tell_owner(n);
 	if (!was)
 		node_event(n, NODE_EV_REGISTERED, "", "registered");
 }

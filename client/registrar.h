@@ -31,7 +31,7 @@ struct registrar {
 	struct vips vips;
 	uint16_t refusal;
 	uint8_t ranges_n, suffixes_n;
-	struct ip_prefix ranges[MSG_PREFIXES_MAX];
+	struct ip_prefix ranges[NODE_RANGES_MAX];
 	char suffixes[MSG_NAMES_MAX][NAME_MAX_LEN + 1];
 	/* Tags of requests, so that each kind can be cancelled. */
 	uint8_t tag_register, tag_keepalive;
@@ -46,5 +46,7 @@ void registrar_moved(struct node *n);
 /* Register (again) over the association there is; at its come up where there is none. */
 void registrar_register(struct node *n);
 bool registrar_is_registered(const struct node *n);
+/* A path to these is there: they are routed to us, whatever pools the DC has named. */
+void registrar_peer_vips(struct node *n, const struct vips *vips);
 
 #endif

@@ -5,6 +5,7 @@
 /* The virtual interface that carries the VIPs (N-24), as a TUN with segmentation offloads. One
  * thread. The interface goes away with its file descriptor.
  */
+#include "client/node.h"
 #include "client/offload.h"
 #include "client/rtnl.h"
 #include "common/msg.h"
@@ -23,7 +24,7 @@ struct tun {
 	char name[IFNAMSIZ];
 	struct rtnl rtnl;
 	struct vips vips; /* what the interface has now */
-	struct ip_prefix ranges[MSG_PREFIXES_MAX];
+	struct ip_prefix ranges[NODE_RANGES_MAX];
 	uint8_t ranges_n;
 	uint64_t reads, writes, write_errors;
 };

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { OPEN_AGAIN_SEC = 30 };
+enum { OPEN_AGAIN_SEC = 5 };
 
 static void open_peer(void *owner, uint64_t now);
 
@@ -133,15 +133,41 @@ static uint16_t check_claims(struct dc *dc, const struct peer_dc *peer, const st
 	return 0;
 }
 
+static bool has_pools(const struct peer_dc *peer, const struct msg *m)
+{
+	if (peer->pools_n != m->pools_n)
+		return false;
+	for (unsigned int i = 0; i < m->pools_n; i++)
+		if (peer->pools[i].len != m->pools[i].len ||
+		    !ip_equal(&peer->pools[i].ip, &m->pools[i].ip))
+			return false;
+	return true;
+}
+
+/* Nodes route what their last registration named: they hear of a peer's pools by another one. */
+static void announce_anew(struct dc *dc)
+{
+	struct party *p;
+
+	TAILQ_FOREACH(p, &dc->registry.parties, link)
+	if (p->kind == PARTY_NODE)
+		party_node(p)->wants_register = true;
+}
+
 static uint16_t take_claims(struct dc *dc, struct peer_dc *peer, const struct msg *m)
 {
 	uint16_t code = check_claims(dc, peer, m);
 
 	peer->is_associated = code == 0;
-	peer->pools_n = code == 0 ? m->pools_n : 0;
-	if (code == 0)
-		memcpy(peer->pools, m->pools, sizeof(peer->pools));
-	return code;
+	if (code != 0) {
+		peer->pools_n = 0;
+		return code;
+	}
+	if (!has_pools(peer, m))
+		announce_anew(dc);
+	peer->pools_n = m->pools_n;
+	memcpy(peer->pools, m->pools, sizeof(peer->pools));
+	return 0;
 }
 
 static void put_claims(const struct dc *dc, struct msg *m)
@@ -234,6 +260,9 @@ void peers_cancel(struct dc *dc, const void *arg)
 		peer_cancel(dc->peers->list[i], arg);
 }
 
+/* Its zones are known by config: a node asks us about names there also while the peer is away, and
+ * gets no address that it could not reach.
+ */
 void peers_announce(const struct dc *dc, struct msg *m)
 {
 	for (unsigned int i = 0; i < dc->peers->n; i++) {
@@ -241,8 +270,7 @@ void peers_announce(const struct dc *dc, struct msg *m)
 
 		for (unsigned int k = 0; k < peer->pools_n && m->ranges_n < MSG_PREFIXES_MAX; k++)
 			m->ranges[m->ranges_n++] = peer->pools[k];
-		for (unsigned int k = 0;
-		     peer->is_associated && k < peer->conf.zones_n && m->suffixes_n < MSG_NAMES_MAX;
+		for (unsigned int k = 0; k < peer->conf.zones_n && m->suffixes_n < MSG_NAMES_MAX;
 		     k++)
 			memcpy(m->suffixes[m->suffixes_n++], peer->conf.zones[k],
 			       sizeof(m->suffixes[0]));
