@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Configuration files of our programs, from the topology. All key names are in this file."""
+import base64
+import hashlib
+
 from .services import resolver_ip
 
 
@@ -85,7 +88,24 @@ def appliance(lab, topo, name, join=None):
             "relay_names": _relayed(topo),
             "resolver": str(resolver_ip(topo)),
         }
+        peers = _peers(lab, topo, name)
+        if peers:
+            conf["dc"]["peers"] = peers
     return merge(conf, t.get("config", {}))
+
+
+def _peers(lab, topo, name):
+    """The other DCs of the topology, as far as their keys are known."""
+    out = []
+    for other, key in lab.data.get("dc_keys", {}).items():
+        if other == name:
+            continue
+        pair = " ".join(sorted((name, other)))
+        psk = hashlib.sha256(f"{lab.name} {pair}".encode()).digest()
+        zone = zone_of(topo, other)
+        out.append({"name": f"ns.{zone}", "key": key, "psk": base64.b64encode(psk).decode(),
+                    "endpoint": f"{topo.host_ip(other)}:5525", "zones": [zone]})
+    return out
 
 
 def node(lab, topo, name, join):

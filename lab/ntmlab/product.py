@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Our own programs in the lab: ntm-appliance, ntmd, and ntmctl to talk to them."""
+import base64
 import json
 import os
 import subprocess
@@ -107,8 +108,28 @@ def registered(lab, name):
 
 def start_appliances(lab, topo):
     # An RS of its own is invited by its DC, which so has to be there first.
-    for name in sorted(topo.appliances, key=lambda n: "dc" not in topo.appliances[n]["roles"]):
+    dcs = [n for n, t in topo.appliances.items() if "dc" in t["roles"]]
+    for name in dcs:
         start(lab, topo, name, "ntm-appliance")
+    if len(dcs) > 1:
+        _introduce(lab, topo, dcs)
+    for name in topo.appliances:
+        if name not in dcs:
+            start(lab, topo, name, "ntm-appliance")
+
+
+def _introduce(lab, topo, dcs):
+    """Each DC into the configuration of the others, as an operator would: a DC makes its key at its
+    first start, and what it is told of others it reads at the next. The smaller key opens: started
+    last it finds the others there."""
+    lab.data["dc_keys"] = {n: wait(f"key of {n}", lambda n=n: (ctl(lab, n, "status") or {}).get(
+        "dc", {}).get("public_key"), 5) for n in dcs}
+    for name in sorted(dcs, key=lambda n: base64.b64decode(lab.data["dc_keys"][n]), reverse=True):
+        lab.stop(name, "ntm-appliance")
+        start(lab, topo, name, "ntm-appliance")
+    for name in dcs:
+        wait(f"association of {name} with the other DCs", lambda n=name: (ctl(
+            lab, n, "status") or {}).get("dc", {}).get("peers") == len(dcs) - 1, 60)
 
 
 def start_all(lab, topo):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# Long TCP connections for scenarios that change the network under them. After _init.sh:
+#
+#	flow_begin v4 alice bob.dc1.ntm.example 4	# NAME FROM TO FAMILY
+#	flow_more v4 || fail "nothing passes"		# both ways, from now on
+#	flow_end v4					# fails unless each byte came as it was sent
+flows=0
+
+flow_begin() {
+	local port=$((7000 + flows))
+	flows=$((flows + 1))
+	mkfifo "$tmp/$1.stop"
+	"$top/tests/lab/tcp_flow.py" "$lab" "$2" "$3" "$4" $port <>"$tmp/$1.stop" >"$tmp/$1.flow" 2>&1 &
+	echo $! >"$tmp/$1.pid"
+	wait_for 15 grep -q ready "$tmp/$1.flow" || fail "flow $1 does not begin: $(cat "$tmp/$1.flow")"
+}
+
+flow_bytes() {
+	awk '/^[0-9]+$/ { n = $1 } END { print n + 0 }' "$tmp/$1.flow"
+}
+
+# flow_more NAME [BYTES]: so many further ones came in each direction. What waits in the kernel's
+# buffers when the way breaks comes later, so the count begins now.
+flow_more() {
+	local want=$(($(flow_bytes "$1") + ${2:-100000}))
+	flow_at_least() {
+		[ "$(flow_bytes "$1")" -ge "$2" ] || ! kill -0 "$(cat "$tmp/$1.pid")"
+	}
+	wait_for 30 flow_at_least "$1" $want && [ "$(flow_bytes "$1")" -ge $want ]
+}
+
+flow_end() {
+	local all=0
+	echo >"$tmp/$1.stop"
+	wait "$(cat "$tmp/$1.pid")" || all=$?
+	tail -n 1 "$tmp/$1.flow"
+	[ $all = 0 ] || fail "flow $1: $(tail -n 3 "$tmp/$1.flow")"
+}
