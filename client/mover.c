@@ -43,6 +43,7 @@ static void move(struct node *n, const char *why)
 	node_count(n, NODE_MOVES);
 	node_event(n, NODE_EV_MOVED, "", "%s", why);
 	memset(&n->registrar.observed, 0, sizeof(n->registrar.observed));
+	memset(&n->seen_told, 0, sizeof(n->seen_told));
 	TAILQ_FOREACH(l, &n->legs, link)
 	if (l->chan.index == 0 || !l->chan.has_route || l->is_on_trial ||
 	    l->chan.dest[l->chan.number].link != n->link || n->mover.trial == LINK_NONE)
@@ -139,12 +140,18 @@ void mover_observed(struct node *n, const char *who)
 
 void mover_tell(struct node *n)
 {
+	const struct leg *home = leg_home(n);
 	enum msg_nat nat = mover_nat(n);
+	bool is_seen = home != NULL && home->observed.port != 0 &&
+		       !endpoint_equal(&home->observed, &n->seen_told);
 	struct path *p;
 
-	if (nat == n->nat_told)
+	/* Without a DC the RS alone says where a peer could reach us. */
+	if (nat == n->nat_told && !is_seen)
 		return;
 	n->nat_told = nat;
+	if (is_seen)
+		n->seen_told = home->observed;
 	TAILQ_FOREACH(p, &n->paths, link)
 	if (!p->chan.is_dead)
 		path_tell(p);

@@ -109,7 +109,9 @@ struct node {
 	uint64_t reset_window_ns;
 	unsigned int resets;
 	bool has_dead; /* something waits to be freed */
+	/* What peers have been told since the last move: a NAT, and where the home RS sees us. */
 	enum msg_nat nat_told;
+	struct endpoint seen_told;
 	uint64_t due_ns; /* what the last poll returned */
 	uint64_t counters[NODE_COUNTER_COUNT];
 	uint64_t verdicts[HS_VERDICT_COUNT]; /* answers to handshakes of ours */

@@ -88,6 +88,36 @@ static void test_move_direct(void **state)
 	scenario_end(w);
 }
 
+/* Both move, twice, and the DC is away: what the RS sees of each is enough to find the direct way. */
+static void test_move_no_dc(void **state)
+{
+	struct world *w = world_create(17);
+
+	for (int i = 0; i < WORLD_NATS; i++) {
+		w->nats[i].class = SIM_NAT_PORT_RESTRICTED;
+		sim_nat_flush(&w->nats[i]);
+	}
+	sim_run(&w->sim, 60 * SIM_SEC);
+	scenario_flow(w, &f, ALICE, BOB, 10 * SIM_MS, false);
+	assert_true(sim_run_until(&w->sim, 5 * SIM_SEC, is_direct, &w->nodes[ALICE]));
+	sim_dc_stop(&w->dc);
+	for (int i = 0; i < 2; i++) {
+		scenario_gap_begin(&f);
+		sim_node_attach(&w->nodes[ALICE], 0, &w->nets[i == 0 ? NAT_C : NAT_B],
+				i == 0 ? "192.168.3.7" : "192.168.3.8", NULL);
+		sim_node_attach(&w->nodes[BOB], 0, &w->nets[i == 0 ? NAT_A : NAT_C],
+				i == 0 ? "192.168.1.77" : "192.168.1.78", NULL);
+		sim_run(&w->sim, SIM_MS);
+		assert_false(w->nodes[ALICE].is_direct);
+		assert_true(sim_run_until(&w->sim, 5 * SIM_SEC, is_direct, &w->nodes[ALICE]));
+		assert_true(sim_run_until(&w->sim, 5 * SIM_SEC, is_direct, &w->nodes[BOB]));
+		assert_true(resumes(&f, true, "direct path, both move, no DC"));
+	}
+	sim_dc_start(&w->dc);
+	assert_true(sim_run_until(&w->sim, 60 * SIM_SEC, world_is_registered, w));
+	scenario_end(w);
+}
+
 /* A second link comes up: it is tried first, nothing is lost; then the old one goes. */
 static void test_two_links(void **state)
 {
@@ -184,7 +214,7 @@ int main(void)
 		cmocka_unit_test(test_move_both),    cmocka_unit_test(test_move_direct),
 		cmocka_unit_test(test_two_links),    cmocka_unit_test(test_captive),
 		cmocka_unit_test(test_rebinding),    cmocka_unit_test(test_cross_family),
-		cmocka_unit_test(test_general_host),
+		cmocka_unit_test(test_general_host), cmocka_unit_test(test_move_no_dc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
