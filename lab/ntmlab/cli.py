@@ -15,7 +15,8 @@ USAGE = """lab [--name LAB] COMMAND ...
   up [TOPOLOGY] [--bare]      bring a lab up (default topology: demo); --bare: without our programs
   down                        end it and leave nothing behind, also after a crash
   exec NODE CMD...            run a command on a node, a box, a host, an appliance or a network
-  move NODE[:IF] NETWORK      unplug a link and plug it into another network
+  move NODE[:IF] NETWORK ...  unplug a link and plug it into another network; of several such pairs
+                              all are unplugged before one is plugged in
   link NODE[:IF] down|up      unplug a link, plug it in again
   link NODE KEY=NUMBER...     delay_ms, loss_percent, rate_mbit, queue_kb; [up.|down.] one direction
   nat BOX CLASS               change the class of a NAT; its mappings stay
@@ -46,7 +47,7 @@ def _parser():
     up.add_argument("--bare", action="store_true")
     add("down", cmd_down)
     add("exec", cmd_exec, "node").add_argument("argv", nargs=argparse.REMAINDER)
-    add("move", cmd_move, "node", "network")
+    add("move", cmd_move).add_argument("words", nargs="+", metavar="NODE NETWORK")
     add("link", cmd_link, "node").add_argument("change", nargs="+")
     add("nat", cmd_nat, "box", "nat_class")
     add("flush", cmd_flush, "box")
@@ -82,10 +83,14 @@ def cmd_exec(lab, args):
 
 def cmd_move(lab, args):
     from . import net
+    pairs = list(zip(args.words[::2], args.words[1::2]))
+    if len(args.words) % 2:
+        raise LabError("move: each node with a network")
     with lab.locked():
-        ms = net.move(lab, _topo(lab), args.node, args.network)
+        ms = net.move(lab, _topo(lab), *pairs)
         lab.save()
-    print(f"{args.node} is on {args.network} after {ms:.1f} ms")
+    for node, network in pairs:
+        print(f"{node} is on {network} after {ms:.1f} ms")
 
 
 def cmd_link(lab, args):

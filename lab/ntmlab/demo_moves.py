@@ -49,7 +49,7 @@ def _move_with_traffic(demo):
     iperf = _live_iperf(demo, LIVE_S)
     time.sleep(4)
     need(download.poll() is None and iperf.poll() is None, "the traffic ended before the move")
-    _lab_change(demo, net.move, "alice", "lan-c")
+    _lab_change(demo, net.move, ("alice", "lan-c"))
     time.sleep(4)
     need(download.poll() is None and iperf.poll() is None, "the traffic ended with the move")
     arrivals = probe.stop()
@@ -65,7 +65,7 @@ def _move_receiving(demo):
     """Alice moves back while bob alone sends."""
     probe = StreamProbe(demo, "bob", "alice", demo.fqdn("alice"))
     time.sleep(3)
-    _lab_change(demo, net.move, "alice", "lan-a")
+    _lab_change(demo, net.move, ("alice", "lan-a"))
     time.sleep(4)
     return probe.stop()
 

@@ -287,34 +287,55 @@ def set_carrier(lab, link, up):
     link["down"] = not up
 
 
-def move(lab, topo, name, network):
-    """Unplug a machine's link, plug it into another network and give it that network's address.
+class _Plug:
+    """One link on its way to another network: what can be made ready is, before anything moves."""
 
-    Returns the milliseconds from carrier loss to the new default route.
+    def __init__(self, lab, topo, name, network):
+        key, self.link = find_link(lab, name)
+        if network not in topo.networks:
+            raise LabError(f"no network '{network}' (there are: {' '.join(topo.networks)})")
+        self.topo, self.network, self.space = topo, network, lab.space(network)
+        machine, ifname = key.split(":")
+        self.index = int(ifname[3:]) if ifname.startswith("eth") else 0
+        self.addrs = topo.addresses(machine, network, self.index)
+        _allow_ip6(lab, self.link, self.addrs)
+        self.old_ip = ns.Waiting(lab.space(self.link["network"]))
+        self.new_ip = ns.Waiting(self.space)
+        self.node_ip = ns.Waiting(lab.space(machine))
+        wired = self.link["wire"]
+        self.wire_ips = [ns.Waiting(lab.space(WIRES)) for _ in range(2)] if wired else []
+        self.carrier = Carrier(lab.space(machine), ifname)
+
+    def unplug(self):
+        port = self.link["port"]
+        if self.wire_ips:
+            self.wire_ips[0].do([f"link set {self.link['wire'][0]} down"])
+        self.old_ip.do([f"link set {port} down",
+                        f"link set {port} netns {self.space['pid']}"])
+        self.carrier.wait(False)
+
+    def plug(self):
+        port = self.link["port"]
+        self.new_ip.do([f"link set {port} master br0 up"])
+        if self.wire_ips:
+            self.wire_ips[1].do([f"link set {self.link['wire'][0]} up"])
+        self.link["network"] = self.network
+        self.link["down"] = False
+        self.carrier.wait(True)
+        Carrier(self.space, port).wait(True)
+        self.node_ip.do(_address_lines(self.topo, self.link, self.addrs, 100 * self.index, True))
+
+
+def move(lab, topo, *moves):
+    """Unplug the links of all (name, network) pairs, then plug each into its new network with an
+    address of that one.
+
+    Returns the milliseconds from the first carrier loss to the last default route.
     """
-    key, link = find_link(lab, name)
-    if network not in topo.networks:
-        raise LabError(f"no network '{network}' (there are: {' '.join(topo.networks)})")
-    machine, ifname = key.split(":")
-    index = int(ifname[3:]) if ifname.startswith("eth") else 0
-    addrs = topo.addresses(machine, network, index)
-    _allow_ip6(lab, link, addrs)
-    new = lab.space(network)
-    old_ip, new_ip = ns.Waiting(lab.space(link["network"])), ns.Waiting(new)
-    node_ip = ns.Waiting(lab.space(machine))
-    wire_ips = [ns.Waiting(lab.space(WIRES)) for _ in range(2)] if link["wire"] else []
-    carrier = Carrier(lab.space(machine), ifname)
+    plugs = [_Plug(lab, topo, name, network) for name, network in moves]
     start = time.monotonic()
-    if wire_ips:
-        wire_ips[0].do([f"link set {link['wire'][0]} down"])
-    old_ip.do([f"link set {link['port']} down", f"link set {link['port']} netns {new['pid']}"])
-    carrier.wait(False)
-    new_ip.do([f"link set {link['port']} master br0 up"])
-    if wire_ips:
-        wire_ips[1].do([f"link set {link['wire'][0]} up"])
-    link["network"] = network
-    link["down"] = False
-    carrier.wait(True)
-    Carrier(new, link["port"]).wait(True)
-    node_ip.do(_address_lines(topo, link, addrs, 100 * index, True))
+    for p in plugs:
+        p.unplug()
+    for p in plugs:
+        p.plug()
     return (time.monotonic() - start) * 1000
