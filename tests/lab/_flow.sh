@@ -2,7 +2,7 @@
 # Long TCP connections for scenarios that change the network under them. After _init.sh:
 #
 #	flow_begin v4 alice bob.dc1.ntm.example 4	# NAME FROM TO FAMILY
-#	flow_more v4 || fail "nothing passes"		# both ways, from now on
+#	flow_more v4 || fail "nothing passes"		# both ways, from now on; of several: each
 #	flow_end v4					# fails unless each byte came as it was sent
 flows=0
 
@@ -16,17 +16,25 @@ flow_begin() {
 }
 
 flow_bytes() {
-	awk '/^[0-9]+$/ { n = $1 } END { print n + 0 }' "$tmp/$1.flow"
+	tail -n 1 "$tmp/$1.flow" | awk '{ print $1 + 0 }'
 }
 
-# flow_more NAME [BYTES]: so many further ones came in each direction. What waits in the kernel's
-# buffers when the way breaks comes later, so the count begins now.
+# flow_more NAME...: 100 kB more came in each direction of each. What waits in the kernel's buffers when
+# the way breaks comes later, so the count begins now.
 flow_more() {
-	local want=$(($(flow_bytes "$1") + ${2:-100000}))
-	flow_at_least() {
-		[ "$(flow_bytes "$1")" -ge "$2" ] || ! kill -0 "$(cat "$tmp/$1.pid")"
-	}
-	wait_for 30 flow_at_least "$1" $want && [ "$(flow_bytes "$1")" -ge $want ]
+	local name
+	for name in "$@"; do
+		echo $(($(flow_bytes "$name") + 100000)) >"$tmp/$name.want"
+	done
+	for name in "$@"; do
+		wait_for 30 flow_has_come "$name" && flow_is_alive "$name" || return 1
+	done
+}
+flow_is_alive() {
+	kill -0 "$(cat "$tmp/$1.pid")"
+}
+flow_has_come() {
+	[ "$(flow_bytes "$1")" -ge "$(cat "$tmp/$1.want")" ] || ! flow_is_alive "$1"
 }
 
 flow_end() {

@@ -25,7 +25,7 @@ both_move() { # both_move WHAT NETWORK NETWORK
 	local before
 	before=$(($(counter rs counters rs moves)))
 	"$lab" move alice "$2" bob "$3"
-	flow_more v4 && flow_more v6 || fail "$1: nothing passes after the move to $2, $3"
+	flow_more v4 v6 || fail "$1: nothing passes after the move to $2, $3"
 	[ "$(($(counter rs counters rs moves) - before))" -ge 2 ] || fail "$1: the RS saw not both move"
 	assert_eq "$1: paths" "$id $id" "$(path alice id) $(path bob id)"
 }
@@ -37,7 +37,7 @@ on alice ping -c 1 -W 5 $bob >/dev/null || fail "no answer before"
 id=$(path alice id)
 flow_begin v4 alice $bob 4
 flow_begin v6 alice $bob 6
-flow_more v4 && flow_more v6 || fail "nothing passes"
+flow_more v4 v6 || fail "nothing passes"
 
 both_move "by the relay" lan-c lan-d
 both_move "by the relay, back" lan-a lan-b
