@@ -9,11 +9,19 @@ static struct chan *of(struct assoc *a)
 	return a->ctx;
 }
 
+/* Of RS and DC an answer is due; a peer may have gone for good. */
+static void asked(struct chan *c)
+{
+	if (c->ops != &path_chan_ops && c->detour == NULL)
+		mover_asked(c->node);
+}
+
 static void op_send(void *ctx, struct assoc *a, const uint8_t *pkt, size_t len, unsigned int try)
 {
 	struct chan *c = of(a);
 
 	node_save(c->node);
+	asked(c);
 	c->ops->send(c, pkt, len, try);
 }
 
@@ -43,6 +51,7 @@ static int op_install(void *ctx, struct assoc *a, uint64_t now, const struct epo
 	if (k->may_send)
 		c->index = conf.id;
 	c->has_route = false;
+	mover_heard(c->node, c->node->rx_link);
 	c->ops->installed(c);
 	return 0;
 }
@@ -239,6 +248,7 @@ void chan_outer(struct chan *c, uint16_t outer)
 int chan_request(struct chan *c, struct msg *m, const uint32_t *resend_ms, control_done done,
 		 void *arg)
 {
+	asked(c);
 	return control_request(&c->control, c->node->now, m, resend_ms, done, arg);
 }
 

@@ -3,6 +3,9 @@
 
 static const uint64_t TRIAL_NS = 3 * NODE_SEC;
 static const uint64_t TRIAL_AGAIN_NS = 30 * NODE_SEC;
+static const uint64_t INSIST_NS = 1 * NODE_SEC;
+static const uint64_t SILENT_NS = 2 * NODE_SEC;
+static const uint64_t SILENT_AGAIN_NS = 10 * NODE_SEC;
 static const uint64_t STATE_STEP_NS = 3600 * NODE_SEC;
 
 uint64_t mover_location(struct node *n)
@@ -42,6 +45,7 @@ static void move(struct node *n, const char *why)
 	mover_location(n);
 	node_count(n, NODE_MOVES);
 	node_event(n, NODE_EV_MOVED, "", "%s", why);
+	n->mover.asked_ns = 0;
 	memset(&n->registrar.observed, 0, sizeof(n->registrar.observed));
 	memset(&n->seen_told, 0, sizeof(n->seen_told));
 	TAILQ_FOREACH(l, &n->legs, link)
@@ -58,6 +62,18 @@ static void trial_end(struct node *n)
 {
 	n->mover.trial = LINK_NONE;
 	n->mover.trial_until_ns = 0;
+}
+
+/* An RS may have moved us there before its answer was lost. Nobody else has heard of it. */
+static void trial_undo(struct node *n)
+{
+	struct leg *l;
+
+	mover_location(n);
+	node_event(n, NODE_EV_MOVED, "", "the other link led nowhere");
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (l->is_on_trial)
+		leg_moved(l);
 }
 
 static void trial_begin(struct node *n, uint8_t link)
@@ -88,8 +104,10 @@ void mover_links(struct node *n, bool has_changed)
 	bool was_usable = link_is_usable(n, n->link);
 
 	if (best == n->link) {
-		if (n->mover.trial != LINK_NONE && !link_is_usable(n, n->mover.trial))
+		if (n->mover.trial != LINK_NONE && !link_is_usable(n, n->mover.trial)) {
 			trial_end(n);
+			trial_undo(n);
+		}
 		if (best != LINK_NONE && has_changed)
 			move(n, "address changed");
 		return;
@@ -116,6 +134,90 @@ void mover_trial_good(struct node *n, uint8_t link)
 	n->mover.trial_until_ns = 0;
 	move(n, "another link, proven");
 	trial_end(n);
+	/* The better one was silent, and may not stay so. */
+	if (link_best(n) != link)
+		n->mover.trial_next_ns = n->now + TRIAL_AGAIN_NS;
+}
+
+void mover_asked(struct node *n)
+{
+	if (n->mover.asked_ns != 0)
+		return;
+	n->mover.asked_ns = n->now;
+	n->mover.has_insisted = false;
+}
+
+void mover_heard(struct node *n, uint8_t link)
+{
+	if (link == n->link)
+		n->mover.asked_ns = 0;
+}
+
+/* The best of those not in use. */
+static uint8_t other_link(const struct node *n)
+{
+	uint8_t best = LINK_NONE;
+
+	for (uint8_t i = 0; i < NODE_LINKS_MAX; i++)
+		if (i != n->link && link_is_usable(n, i) &&
+		    (best == LINK_NONE ||
+		     n->links[i].conf.preference > n->links[best].conf.preference))
+			best = i;
+	return best;
+}
+
+/* Packets of a path or of general hosts are as good a sign of life as an answer. */
+static bool has_heard_data(const struct node *n)
+{
+	struct datapath_stats st;
+	const struct leg *l;
+	const struct path *p;
+
+	TAILQ_FOREACH(l, &n->legs, link)
+	if (chan_stats(&l->chan, &st) && st.last_rx_ns > n->mover.asked_ns)
+		return true;
+	TAILQ_FOREACH(p, &n->paths, link)
+	if (!p->chan.is_dead && chan_stats(&p->chan, &st) && st.last_rx_ns > n->mover.asked_ns)
+		return true;
+	return false;
+}
+
+/* The link in use has its carrier and yet nobody answers over it, neither RS nor DC: another one is
+ * tried. Where both are away the other link is no better, and nothing is lost by trying.
+ */
+static uint64_t poll_silence(struct node *n)
+{
+	struct mover *mv = &n->mover;
+	uint8_t other = other_link(n);
+
+	if (mv->asked_ns == 0 || mv->trial != LINK_NONE || n->link == LINK_NONE ||
+	    other == LINK_NONE)
+		return NODE_NEVER;
+	if (n->now < mv->silent_next_ns)
+		return mv->silent_next_ns;
+	if (n->now < mv->asked_ns + INSIST_NS)
+		return mv->asked_ns + INSIST_NS;
+	if (!mv->has_insisted) {
+		mv->has_insisted = true;
+		registrar_insist(n);
+	}
+	if (n->now < mv->asked_ns + SILENT_NS)
+		return mv->asked_ns + SILENT_NS;
+	if (has_heard_data(n)) {
+		mv->asked_ns = 0;
+		return NODE_NEVER;
+	}
+	mv->asked_ns = 0;
+	mv->silent_next_ns = n->now + SILENT_AGAIN_NS;
+	node_count(n, NODE_SILENT_LINK);
+	if (has_leg_up(n)) {
+		trial_begin(n, other);
+		return mv->trial_until_ns;
+	}
+	n->link = other;
+	mv->trial_next_ns = n->now + TRIAL_AGAIN_NS;
+	move(n, "the other link is silent");
+	return mv->trial_next_ns;
 }
 
 void mover_observed(struct node *n, const char *who)
@@ -162,13 +264,13 @@ void mover_tell(struct node *n)
 uint64_t mover_poll(struct node *n)
 {
 	struct mover *mv = &n->mover;
+	uint64_t silence;
 	uint8_t best;
 
 	if (mv->trial_until_ns != 0 && n->now >= mv->trial_until_ns) {
 		trial_end(n);
 		mv->trial_next_ns = n->now + TRIAL_AGAIN_NS;
-		/* The RS may have moved us there before its answer was lost. */
-		move(n, "the other link led nowhere");
+		trial_undo(n);
 	}
 	if (mv->trial_next_ns != 0 && n->now >= mv->trial_next_ns) {
 		mv->trial_next_ns = 0;
@@ -176,7 +278,8 @@ uint64_t mover_poll(struct node *n)
 		if (best != n->link && best != LINK_NONE && mv->trial == LINK_NONE)
 			mover_links(n, false);
 	}
+	silence = poll_silence(n);
 	if (mv->trial_until_ns != 0)
 		return mv->trial_until_ns;
-	return mv->trial_next_ns != 0 ? mv->trial_next_ns : NODE_NEVER;
+	return node_min(silence, mv->trial_next_ns != 0 ? mv->trial_next_ns : NODE_NEVER);
 }

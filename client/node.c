@@ -228,6 +228,7 @@ static void ev_body(void *ctx, uint64_t now, const struct datapath_rx *rx, const
 	c = chan_find(n, rx->id);
 	if (c == NULL)
 		return;
+	mover_heard(n, rx->link);
 	if (rx->type == WIRE_PROBE) {
 		node_probe(n, c, rx, body, len);
 		return;

@@ -40,6 +40,7 @@
 	X(DIRECTIONS_VIP,  "of these: by VIP, for a packet")                                       \
 	X(MOVES,           "changes of address")                                                   \
 	X(TRIALS,          "links tried before use")                                               \
+	X(SILENT_LINK,     "nobody answered over the link in use, with another one there")         \
 	X(CHALLENGES,      "challenges answered")                                                  \
 	X(SWITCH_DIRECT,   "paths switched to a direct route")                                     \
 	X(SWITCH_RELAY,    "paths switched to the relay")                                          \

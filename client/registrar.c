@@ -366,6 +366,14 @@ static void keepalive(struct node *n)
 	legs_keepalive(n);
 }
 
+void registrar_insist(struct node *n)
+{
+	if (registrar_is_registered(n))
+		keepalive(n);
+	else
+		legs_keepalive(n);
+}
+
 /* The DC asks when an RS that we have a leg to may have lost it: a restart is told by its reset. */
 static void asked_alive(struct chan *c, const struct datapath_rx *rx, uint32_t txn)
 {

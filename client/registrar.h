@@ -45,6 +45,8 @@ uint64_t registrar_poll(struct node *n);
 void registrar_moved(struct node *n);
 /* Register (again) over the association there is; at its come up where there is none. */
 void registrar_register(struct node *n);
+/* Ask the DC and every RS for a sign of life. */
+void registrar_insist(struct node *n);
 bool registrar_is_registered(const struct node *n);
 /* A path to these is there: they are routed to us, whatever pools the DC has named. */
 void registrar_peer_vips(struct node *n, const struct vips *vips);

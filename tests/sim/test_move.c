@@ -158,6 +158,55 @@ static void test_captive(void **state)
 	scenario_end(w);
 }
 
+/* The link in use dies and keeps its carrier: the other one is taken, and given up when it is back. */
+static void test_dead_link(void **state)
+{
+	struct world *w = world_create(18);
+	struct node_status st;
+
+	scenario_flow(w, &f, ALICE, BOB, 10 * SIM_MS, false);
+	sim_node_attach(&w->nodes[ALICE], 1, &w->nets[NAT_C], "192.168.3.7", NULL);
+	sim_run(&w->sim, 2 * SIM_SEC);
+	node_status(w->nodes[ALICE].node, &st);
+	assert_int_equal(st.link, 1);
+	scenario_gap_begin(&f);
+	w->nets[NAT_C].is_cut = true;
+	sim_run(&w->sim, 10 * SIM_SEC);
+	node_status(w->nodes[ALICE].node, &st);
+	assert_int_equal(st.link, 0);
+	printf("dead link: longest gap %.0f ms\n", (double)f.longest_gap_ns / 1e6);
+	assert_in_range(f.longest_gap_ns, 0, 4 * SIM_SEC);
+	scenario_gap_begin(&f);
+	sim_run(&w->sim, 60 * SIM_SEC);
+	node_status(w->nodes[ALICE].node, &st);
+	assert_int_equal(st.link, 0);
+	assert_in_range(f.longest_gap_ns, 0, 40 * SIM_MS);
+	w->nets[NAT_C].is_cut = false;
+	sim_run(&w->sim, 60 * SIM_SEC);
+	node_status(w->nodes[ALICE].node, &st);
+	assert_int_equal(st.link, 1);
+	scenario_end(w);
+}
+
+/* An idle node with two links, and the DC away: the link is not to blame. */
+static void test_dead_dc(void **state)
+{
+	struct world *w = world_create(19);
+	struct node_status st;
+
+	sim_node_attach(&w->nodes[ALICE], 1, &w->nets[NAT_C], "192.168.3.7", NULL);
+	sim_run(&w->sim, 10 * SIM_SEC);
+	sim_dc_stop(&w->dc);
+	for (int i = 0; i < 300; i++) {
+		sim_run(&w->sim, SIM_SEC);
+		node_status(w->nodes[ALICE].node, &st);
+		assert_int_equal(st.link, 1);
+	}
+	sim_dc_start(&w->dc);
+	assert_true(sim_run_until(&w->sim, 60 * SIM_SEC, world_is_registered, w));
+	scenario_end(w);
+}
+
 /* The NAT forgets its mappings while data flows. */
 static void test_rebinding(void **state)
 {
@@ -215,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_two_links),    cmocka_unit_test(test_captive),
 		cmocka_unit_test(test_rebinding),    cmocka_unit_test(test_cross_family),
 		cmocka_unit_test(test_general_host), cmocka_unit_test(test_move_no_dc),
+		cmocka_unit_test(test_dead_link),    cmocka_unit_test(test_dead_dc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
