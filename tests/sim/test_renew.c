@@ -135,12 +135,44 @@ static void test_idle_wakes(void **state)
 	world_destroy(w);
 }
 
+/* The pause between keep-alives grows until the NAT forgets us in one, and never again so far: then a
+ * node at rest is reached at any time, by few packets.
+ */
+static void test_keepalive_learnt(void **state)
+{
+	struct world *w = world_create(36);
+	uint64_t moves, wakeups;
+	struct node_status st;
+
+	w->nats[NAT_A].life_ns = 100 * SIM_SEC;
+	begin_flow(w, &f, BOB, world_name(ALICE), &w->nodes[ALICE], 100 * SIM_MS);
+	sim_flow_stop(&f);
+	sim_run(&w->sim, 2000 * SIM_SEC);
+	node_status(w->nodes[ALICE].node, &st);
+	moves = st.moves;
+	wakeups = st.wakeups;
+	assert_true(moves > 1); /* it was forgotten, and found that out */
+	for (int i = 0; i < 20; i++) {
+		sim_run(&w->sim, 391 * SIM_SEC);
+		f.echoes = 0;
+		sim_flow_send(&f);
+		assert_true(sim_run_until(&w->sim, SIM_SEC, has_echo, &f));
+	}
+	node_status(w->nodes[ALICE].node, &st);
+	assert_int_equal(st.moves, moves);
+	printf("at rest for %d s: %u wake-ups\n", 20 * 391, (unsigned int)(st.wakeups - wakeups));
+	sim_flow_stop(&f);
+	world_check(w);
+	assert_int_equal(w->errors, 0);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dc_forgot),  cmocka_unit_test(test_two_days),
 		cmocka_unit_test(test_idle),	   cmocka_unit_test(test_path_rests),
-		cmocka_unit_test(test_idle_wakes),
+		cmocka_unit_test(test_idle_wakes), cmocka_unit_test(test_keepalive_learnt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
