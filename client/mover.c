@@ -4,7 +4,7 @@
 static const uint64_t TRIAL_NS = 3 * NODE_SEC;
 static const uint64_t TRIAL_AGAIN_NS = 30 * NODE_SEC;
 static const uint64_t INSIST_NS = 1 * NODE_SEC;
-static const uint64_t SILENT_NS = 2 * NODE_SEC;
+static const uint64_t SILENT_NS = 1 * NODE_SEC;
 static const uint64_t SILENT_AGAIN_NS = 10 * NODE_SEC;
 static const uint64_t STATE_STEP_NS = 3600 * NODE_SEC;
 
@@ -144,7 +144,7 @@ void mover_asked(struct node *n)
 	if (n->mover.asked_ns != 0)
 		return;
 	n->mover.asked_ns = n->now;
-	n->mover.has_insisted = false;
+	n->mover.insisted_ns = 0;
 }
 
 void mover_heard(struct node *n, uint8_t link)
@@ -197,12 +197,12 @@ static uint64_t poll_silence(struct node *n)
 		return mv->silent_next_ns;
 	if (n->now < mv->asked_ns + INSIST_NS)
 		return mv->asked_ns + INSIST_NS;
-	if (!mv->has_insisted) {
-		mv->has_insisted = true;
+	if (mv->insisted_ns == 0) {
+		mv->insisted_ns = n->now;
 		registrar_insist(n);
 	}
-	if (n->now < mv->asked_ns + SILENT_NS)
-		return mv->asked_ns + SILENT_NS;
+	if (n->now < mv->insisted_ns + SILENT_NS)
+		return mv->insisted_ns + SILENT_NS;
 	if (has_heard_data(n)) {
 		mv->asked_ns = 0;
 		return NODE_NEVER;
@@ -216,7 +216,7 @@ static uint64_t poll_silence(struct node *n)
 	}
 	n->link = other;
 	mv->trial_next_ns = n->now + TRIAL_AGAIN_NS;
-	move(n, "the other link is silent");
+	move(n, "the link in use was silent");
 	return mv->trial_next_ns;
 }
 

@@ -14,7 +14,7 @@ struct mover {
 	 * link in use; 0: none.
 	 */
 	uint64_t asked_ns;
-	bool has_insisted;	 /* both have been asked since */
+	uint64_t insisted_ns;	 /* both were asked since; 0: not yet */
 	uint64_t silent_next_ns; /* not before this is silence believed again */
 };
 
