@@ -111,14 +111,15 @@ uint16_t rs_n_bed_frame(struct rs_n_bed *n, uint32_t i, uint16_t in_port, uint8_
 	struct endpoint mn = {ip_plus("240.0.0.2", l), in_port};
 	struct endpoint gn = {ip_of("240.128.0.1"), HOST_PORT};
 	uint8_t inner[RS_N_FRAME_MAX] = {0}, pkt[RS_N_FRAME_MAX] = {0};
+	uint8_t keys[AEAD_KEY_BYTES] __rte_aligned(64);
 	struct aead_op op = {.suite = n->cfg.suite,
 			     .body_len = n->cfg.inner,
 			     .pkt = pkt,
-			     .keys = leg_key_rx(n->bed.dp->legs, &n->bed.dp->legs->keys[n->key[l]]),
+			     .keys = keys,
 			     .iv = n->send[l].iv};
 	uint16_t len = aead_sealed_len(n->cfg.suite, n->cfg.inner);
 
-	/* What opens under these keys also seals: only the direction of the use differs. */
+	aead_expand(n->bed.dp->workers[0].aead, &n->send[l], false, keys);
 	frame_make(n, inner, &mn, &gn, pkt, (uint16_t)(n->cfg.inner - IP4_HDR_LEN - UDP_HDR_LEN));
 	wire_build(pkt, WIRE_DATA, wire_flags(true, 0, 0), n->seq[i], n->index[l]);
 	memcpy(pkt + WIRE_HDR_LEN, inner + RTE_ETHER_HDR_LEN, n->cfg.inner);
