@@ -26,7 +26,7 @@ static const struct bench_group *const groups[] = {
 	&bench_update,
 };
 
-enum { ROUNDS_MIN = 7, ROUNDS_DEFAULT = 11, HUGE_MB_WANTED = 1400 };
+enum { ROUNDS_MIN = 7, ROUNDS_DEFAULT = 15, HUGE_MB_WANTED = 1400 };
 
 static bool is_wanted(const struct bench_group *g, char **areas, int n)
 {
