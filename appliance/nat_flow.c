@@ -113,8 +113,7 @@ struct nat_flow *nat_flow_find_out(struct nat *n, uint64_t hash, uint16_t addr,
 	for (; ref != FLOW_NONE; ref = flow_index_next(&n->flow_out, &p)) {
 		struct nat_flow *f = &n->flows[ref];
 
-		if (f->addr == addr && f->port == port && nat_proto_of(f->kind) == proto &&
-		    ip_equal(&f->rip, rip))
+		if (nat_flow_is_out(f, addr, proto, port, rip))
 			return f;
 	}
 	return NULL;

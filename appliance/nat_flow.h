@@ -127,6 +127,14 @@ struct nat_flow *nat_flow_find_in(struct nat *n, uint64_t hash, uint32_t subscri
 struct nat_flow *nat_flow_find_out(struct nat *n, uint64_t hash, uint16_t addr,
 				   enum nat_proto proto, uint16_t port, const struct ip_addr *rip);
 
+/* Is f the flow of that public address and port with rip? */
+static inline bool nat_flow_is_out(const struct nat_flow *f, uint16_t addr, enum nat_proto proto,
+				   uint16_t port, const struct ip_addr *rip)
+{
+	return f->addr == addr && f->port == port && (f->kind & NAT_KIND_PROTO) == proto &&
+	       ip_equal(&f->rip, rip);
+}
+
 /* The mapping of a public address and port, whomever it talks to; NULL if there is none. */
 struct nat_map *nat_map_find_out(struct nat *n, uint16_t addr, enum nat_proto proto, uint16_t port);
 

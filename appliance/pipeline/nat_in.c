@@ -262,13 +262,19 @@ void nat_in_stage(struct worker *w)
 	b->n = 0;
 	for (uint16_t i = 0; i < kept; i++) {
 		ref = flow_index_first(&n->flow_out, hash[i], &probe);
-		if (likely(ref != FLOW_NONE))
-			rte_prefetch0(&n->flows[ref]);
+		pass[i].f = ref == FLOW_NONE ? NULL : &n->flows[ref];
+		rte_prefetch0(pass[i].f); /* NULL is harmless */
 	}
 	for (uint16_t i = 0; i < kept; i++) {
-		pass[i].f = flow_find(n, &pass[i], (uint16_t)addr[i], hash[i]);
-		if (likely(pass[i].f != NULL))
-			rte_prefetch0(&n->legs->subscribers[pass[i].f->subscriber]);
+		struct nat_pass *p = &pass[i];
+
+		/* A tag is right by chance once in thousands of times: the first is the one. */
+		if (unlikely(p->f != NULL &&
+			     !nat_flow_is_out(p->f, (uint16_t)addr[i], proto_of(&p->t), p->t.dport,
+					      &p->t.src)))
+			p->f = flow_find(n, p, (uint16_t)addr[i], hash[i]);
+		if (likely(p->f != NULL))
+			rte_prefetch0(&n->legs->subscribers[p->f->subscriber]);
 	}
 	fetch_legs(w, pass, kept);
 	for (uint16_t i = 0; i < kept; i++) {
