@@ -109,42 +109,31 @@ static void run_io(void *state, uint64_t n)
 
 /* ---- the first few packets, again and again ---- */
 
-static void near_put(struct rs_n_bed *b, enum rs_n_side side)
+static void near_run(struct rs_n_bed *b, uint64_t n, enum rs_n_side side,
+		     void (*pass)(struct rs_bed *bed, uint32_t n))
 {
-	bench_pause();
-	rs_n_bed_forget(b);
-	rs_n_bed_put(b, b->frame[side], b->len[side], NEAR);
-	bench_resume();
+	for (uint64_t at = 0; at < n; at += NEAR) {
+		bench_pause();
+		rs_n_bed_forget(b);
+		rs_n_bed_put(b, b->frame[side], b->len[side], NEAR);
+		bench_resume();
+		pass(&b->bed, NEAR);
+	}
 }
 
 static void run_near_open(void *state, uint64_t n)
 {
-	struct rs_n_bed *b = state;
-
-	for (uint64_t at = 0; at < n; at += NEAR) {
-		near_put(b, RS_N_OPEN);
-		rs_bed_run(&b->bed, NEAR);
-	}
+	near_run(state, n, RS_N_OPEN, rs_bed_run);
 }
 
 static void run_near_seal(void *state, uint64_t n)
 {
-	struct rs_n_bed *b = state;
-
-	for (uint64_t at = 0; at < n; at += NEAR) {
-		near_put(b, RS_N_SEAL);
-		rs_bed_run(&b->bed, NEAR);
-	}
+	near_run(state, n, RS_N_SEAL, rs_bed_run);
 }
 
 static void run_near_io(void *state, uint64_t n)
 {
-	struct rs_n_bed *b = state;
-
-	for (uint64_t at = 0; at < n; at += NEAR) {
-		near_put(b, RS_N_OPEN);
-		rs_bed_run_io(&b->bed, NEAR);
-	}
+	near_run(state, n, RS_N_OPEN, rs_bed_run_io);
 }
 
 static void run_look(void *state, uint64_t n)
