@@ -131,7 +131,7 @@ void assoc_start(struct assoc *a, uint64_t now);
 /* No more handshakes; the live session stays. */
 void assoc_stop(struct assoc *a);
 /* Side A: new keys for the live session now (limit reached, or the peer asked). No effect while a
- * handshake runs, and on side B.
+ * handshake runs or the peer was not heard under the keys of the last one, and on side B.
  */
 void assoc_rekey(struct assoc *a, uint64_t now);
 

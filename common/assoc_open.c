@@ -117,7 +117,10 @@ void assoc_stop(struct assoc *a)
 
 void assoc_rekey(struct assoc *a, uint64_t now)
 {
-	if (a->conf.is_side_a && a->live.is_used && a->job == NULL)
+	/* A peer that was not heard under the live keys asks about the ones before them. The keys after
+	 * them could be there before what we send under them, and would take their place.
+	 */
+	if (a->conf.is_side_a && a->live.is_used && a->live.is_heard && a->job == NULL)
 		assoc_start(a, now);
 }
 
@@ -304,7 +307,7 @@ uint64_t assoc_poll_open(struct assoc *a, uint64_t now)
 	uint64_t next = UINT64_MAX;
 
 	if (a->job == NULL && now >= rekey_due(a))
-		assoc_rekey(a, now);
+		assoc_start(a, now);
 	if (a->job != NULL)
 		poll_handshake(a, now);
 	poll_confirm(a, now);
