@@ -41,6 +41,8 @@ struct rs_control;
 	X(challenges,         "challenges sent to a new source")                                   \
 	X(challenges_held,    "challenges not sent: limit, or longer than their cause")            \
 	X(challenges_wrong,   "challenge answers that do not fit")                                 \
+	X(hints,              "sizes told by ICMP about what a leg is sent")                       \
+	X(hints_strange,      "ICMP errors about nothing that a leg is sent, or without a size")   \
 	X(resets,             "resets sent for a forgotten index")                                 \
 	X(resets_held,        "resets not sent: limit, not shorter than their cause, index in use")\
 	X(dc_unopened,        "packets of the DC association that did not open")                   \
@@ -116,6 +118,11 @@ void rs_control_rebind(struct rs_control *rs, uint64_t now, uint64_t index, uint
 		       const struct endpoint *from, size_t len);
 void rs_control_epoch_seen(struct rs_control *rs, uint64_t now, uint64_t index, uint8_t epoch);
 void rs_control_key_soft(struct rs_control *rs, uint64_t now, uint64_t index);
+/* RS_EV_ICMP_ERROR about a sealed packet, which went to a node's own index at to. Anybody can send one:
+ * a size is believed, a death is not, and what it costs does not depend on how many legs there are.
+ */
+void rs_control_too_big(struct rs_control *rs, uint64_t peer_index, const struct endpoint *to,
+			uint16_t mtu);
 /* A job that compute() took has run. */
 void rs_control_filed(struct rs_control *rs, uint64_t now, struct hs_job *job);
 

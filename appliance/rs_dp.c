@@ -418,30 +418,6 @@ int rs_dp_leg_mtu_set(struct rs_dp *dp, uint64_t index, uint16_t outer_bytes)
 	return leg_table_mtu_set(dp->legs, index, outer_bytes);
 }
 
-static bool leg_sends_as(const struct rs_dp *dp, const struct leg *leg, uint64_t peer_index)
-{
-	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
-		int64_t key = leg_key_at(leg, e);
-
-		if (key >= 0 && dp->legs->keys[key].peer_index == peer_index)
-			return true;
-	}
-	return false;
-}
-
-int rs_dp_leg_of_hint(const struct rs_dp *dp, const struct rs_event *ev, uint64_t *index)
-{
-	for (uint32_t i = 0; i < dp->legs->legs_max; i++) {
-		const struct leg *leg = &dp->legs->legs[i];
-
-		*index = atomic_load_explicit(&leg->index, memory_order_relaxed);
-		if (*index != RS_LEG_NONE && leg_sends_as(dp, leg, ev->id) &&
-		    endpoint_equal(&leg_way(dp->legs, leg)->peer, &ev->src))
-			return 0;
-	}
-	return -ENOENT;
-}
-
 int rs_dp_leg_stats(const struct rs_dp *dp, uint64_t index, struct rs_dp_leg_stats *out)
 {
 	const struct leg *leg = leg_table_find(dp->legs, index);

@@ -130,10 +130,6 @@ int rs_dp_leg_endpoint_set(struct rs_dp *dp, uint64_t index, const struct endpoi
 int rs_dp_leg_confirm(struct rs_dp *dp, uint64_t index);
 /* Path MTU of the outer way to the node, 0 = that of the link (ICMP hints, answered probes). */
 int rs_dp_leg_mtu_set(struct rs_dp *dp, uint64_t index, uint16_t outer_bytes);
-/* The leg of an RS_EV_ICMP_ERROR whose id is no Path ID: it is the node's own index then, and src the
- * address that our packet went to. A walk over all legs: for hints, which are rate limited. -ENOENT.
- */
-int rs_dp_leg_of_hint(const struct rs_dp *dp, const struct rs_event *ev, uint64_t *index);
 int rs_dp_leg_stats(const struct rs_dp *dp, uint64_t index, struct rs_dp_leg_stats *out);
 uint32_t rs_dp_leg_count(const struct rs_dp *dp);
 
@@ -174,8 +170,8 @@ enum rs_event_type {
 };
 
 /* id: Path ID for WRONG_SOURCE, and for ICMP_ERROR and TOO_BIG whose top bit is 0; else the index
- * as it stood in the packet (of an ICMP_ERROR in the one we sent: the node's own, see
- * rs_dp_leg_of_hint). side: the side that sent (WRONG_SOURCE), or towards which the packet
+ * as it stood in the packet (of an ICMP_ERROR in the one we sent: the node's own, and src where we
+ * sent it). side: the side that sent (WRONG_SOURCE), or towards which the packet
  * went (ICMP_ERROR, TOO_BIG). ICMP errors are hints from anybody: believe a size, never a death.
  */
 struct rs_event {

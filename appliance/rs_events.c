@@ -58,16 +58,6 @@ static void packet_event(struct rs_shell *s, struct rs_event *ev, uint64_t now)
 	}
 }
 
-/* Believe a size, never a death: anybody can send an ICMP error. */
-static void mtu_event(struct rs_shell *s, const struct rs_event *ev)
-{
-	enum { OUTER_MIN = 1280 };
-	uint64_t index;
-
-	if ((ev->id >> 63) != 0 && ev->mtu != 0 && rs_dp_leg_of_hint(s->dp, ev, &index) == 0)
-		(void)rs_dp_leg_mtu_set(s->dp, index, ev->mtu < OUTER_MIN ? OUTER_MIN : ev->mtu);
-}
-
 static void event(struct rs_shell *s, struct rs_event *ev, uint64_t now)
 {
 	switch (ev->type) {
@@ -84,8 +74,10 @@ static void event(struct rs_shell *s, struct rs_event *ev, uint64_t now)
 		rs_control_key_soft(s->control, now, ev->id);
 		break;
 	case RS_EV_ICMP_ERROR:
-	case RS_EV_TOO_BIG:
-		mtu_event(s, ev);
+		if (!wire_is_path_id(ev->id))
+			rs_control_too_big(s->control, ev->id, &ev->src, ev->mtu);
+		break;
+	case RS_EV_TOO_BIG: /* of a path: its ends find its MTU out by probes */
 		break;
 	default:
 		if (ev->m != NULL)

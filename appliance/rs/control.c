@@ -54,8 +54,10 @@ struct rs_control *rs_control_create(const struct rs_control_params *p,
 		goto err_legs;
 	if (idmap_init(&rs->by_index, 2 * (size_t)p->legs_max, rng) < 0)
 		goto err_by_vip;
-	if (idmap_init(&rs->paths, p->paths_max, rng) < 0)
+	if (idmap_init(&rs->by_peer, 2 * (size_t)p->legs_max, rng) < 0)
 		goto err_by_index;
+	if (idmap_init(&rs->paths, p->paths_max, rng) < 0)
+		goto err_by_peer;
 	/* Two epochs of a leg in use, two routes each. */
 	rs->windows = session_pool_create(8 * p->legs_max + 16);
 	if (rs->windows == NULL)
@@ -73,6 +75,8 @@ err_windows:
 	session_pool_destroy(rs->windows);
 err_paths:
 	idmap_fini(&rs->paths);
+err_by_peer:
+	idmap_fini(&rs->by_peer);
 err_by_index:
 	idmap_fini(&rs->by_index);
 err_by_vip:
@@ -100,6 +104,7 @@ void rs_control_destroy(struct rs_control *rs)
 	responder_destroy(rs->responder);
 	session_pool_destroy(rs->windows);
 	idmap_fini(&rs->paths);
+	idmap_fini(&rs->by_peer);
 	idmap_fini(&rs->by_index);
 	idmap_fini(&rs->by_vip);
 	idmap_fini(&rs->legs);
@@ -200,6 +205,29 @@ void rs_control_rebind(struct rs_control *rs, uint64_t now, uint64_t index, uint
 
 	if (l != NULL && l->live.index == index)
 		move_challenge(l, now, local, from, len);
+}
+
+static struct rs_life *life_of_peer(const struct rs_control *rs, uint64_t peer_index)
+{
+	struct rs_leg *l = idmap_get(&rs->by_peer, peer_index);
+
+	if (l == NULL)
+		return NULL;
+	return l->live.peer_index == peer_index ? &l->live : &l->pending;
+}
+
+void rs_control_too_big(struct rs_control *rs, uint64_t peer_index, const struct endpoint *to,
+			uint16_t mtu)
+{
+	enum { OUTER_MIN = 1280 };
+	const struct rs_life *life = life_of_peer(rs, peer_index);
+
+	if (mtu == 0 || life == NULL || !endpoint_equal(&life->peer, to)) {
+		RS_COUNT(rs, hints_strange);
+		return;
+	}
+	RS_COUNT(rs, hints);
+	(void)rs_dp_leg_mtu_set(rs->dp, life->index, mtu < OUTER_MIN ? OUTER_MIN : mtu);
 }
 
 void rs_control_epoch_seen(struct rs_control *rs, uint64_t now, uint64_t index, uint8_t epoch)

@@ -23,12 +23,14 @@ static void life_end(struct rs_leg *l, struct rs_life *life)
 	if (life->index == 0)
 		return;
 	idmap_del(&rs->by_index, life->index);
+	if (idmap_get(&rs->by_peer, life->peer_index) == l)
+		idmap_del(&rs->by_peer, life->peer_index);
 	rs_dp_leg_del(rs->dp, life->index);
 	session_destroy(life->session);
 	memset(life, 0, sizeof(*life));
 }
 
-static int life_begin(struct rs_leg *l, struct rs_life *life, uint64_t index)
+static int life_begin(struct rs_leg *l, struct rs_life *life, uint64_t index, uint64_t peer_index)
 {
 	struct rs_control *rs = l->rs;
 	struct rs_dp_leg leg = {
@@ -52,7 +54,10 @@ static int life_begin(struct rs_leg *l, struct rs_life *life, uint64_t index)
 	ret = idmap_put(&rs->by_index, index, l);
 	if (ret < 0)
 		goto err_leg;
+	/* Random, so taken by nobody unless a node copies another's: the copy gets no hints. */
+	(void)idmap_put(&rs->by_peer, peer_index, l);
 	life->index = index;
+	life->peer_index = peer_index;
 	life->peer = l->hs_from;
 	life->local = l->hs_local;
 	return 0;
@@ -74,7 +79,7 @@ static int op_install(void *ctx, struct assoc *a, uint64_t now, const struct epo
 	if (k->is_fresh) {
 		life_end(l, &l->pending);
 		life = &l->pending;
-		ret = life_begin(l, life, k->own_index);
+		ret = life_begin(l, life, k->own_index, k->peer_index);
 		if (ret < 0) {
 			RS_COUNT(l->rs, dp_full);
 			rs_dp_leg_del(l->rs->dp, k->own_index);

@@ -52,7 +52,8 @@ struct rs_binding {
 
 /* One set of keys of a leg and the index they live at. */
 struct rs_life {
-	uint64_t index; /* 0: none */
+	uint64_t index;	     /* 0: none */
+	uint64_t peer_index; /* the node's own, which stands in what is sent to it */
 	struct session *session;
 	struct endpoint peer;
 	uint16_t local;
@@ -167,6 +168,7 @@ struct rs_control {
 
 	struct idmap legs, by_index, paths; /* legs: by key id, two of one leg perhaps */
 	struct idmap by_vip;		    /* legs, by leg_vip_id() */
+	struct idmap by_peer;		    /* legs, by their lives' peer_index */
 	uint32_t legs_n;
 	TAILQ_HEAD(, rs_leg) leg_list;
 	TAILQ_HEAD(, rs_path) held;
