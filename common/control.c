@@ -231,6 +231,14 @@ int control_answer(struct control *c, uint64_t now, struct msg *m)
 	return 0;
 }
 
+void control_forget(struct control *c, uint8_t type, uint32_t txn)
+{
+	struct control_answer *a = answer_find(c, type, txn);
+
+	if (a != NULL)
+		answer_drop(a);
+}
+
 int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn, enum msg_error code)
 {
 	struct msg *m = malloc(sizeof(*m));

@@ -101,6 +101,8 @@ enum control_verdict control_input(struct control *c, uint64_t now, const uint8_
 
 /* Answer a request by its transaction; remembers the bytes for CONTROL_ANSWER_KEEP_NS. */
 int control_answer(struct control *c, uint64_t now, struct msg *m);
+/* Do not repeat the answer to this request: it is for who asked first alone. The same request is new. */
+void control_forget(struct control *c, uint8_t type, uint32_t txn);
 int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn,
 		   enum msg_error code);
 

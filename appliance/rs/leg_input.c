@@ -104,7 +104,7 @@ static void control(struct rs_leg *l, uint64_t now, uint16_t local, const struct
 	 * matched by their bytes, not by a request of ours.
 	 */
 	if (msg_decode(m, body, len) == 0 && m->is_response && m->type == MSG_CHALLENGE)
-		move_answered(l, now, from, m);
+		move_answered(l, now, m);
 	else
 		body_take(l, now, local, from, body, len);
 	memset(&l->reply_to, 0, sizeof(l->reply_to));

@@ -126,30 +126,64 @@ static void update_answer(struct rs_leg *l, uint64_t now, const struct endpoint 
 		challenge_make(l, now / CHALLENGE_SLOT_NS, from, out->challenge);
 	}
 	control_answer(&l->control, now, out);
+	/* Repeated to where the request comes from next, it would prove this address from there. */
+	if (ask)
+		control_forget(&l->control, MSG_LEG_UPDATE, m->txn);
+}
+
+/* A challenge names the address that it was sent to, and proves it whoever hands it in: a copy of the
+ * update that was faster than the update carries the proof for it.
+ */
+static bool proves(struct rs_leg *l, uint64_t now, const struct endpoint *from, const struct msg *m,
+		   struct endpoint *at, uint16_t *local)
+{
+	if ((m->has & HAS(CHALLENGE)) == 0)
+		return false;
+	if (challenge_fits(l, now, from, m->challenge))
+		return true;
+	if (l->asked.port != 0 && challenge_fits(l, now, &l->asked, m->challenge)) {
+		*at = l->asked;
+		*local = l->live.local;
+		return true;
+	}
+	if (l->challenged.port != 0 && challenge_fits(l, now, &l->challenged, m->challenge)) {
+		*at = l->challenged;
+		*local = l->challenged_local;
+		return true;
+	}
+	return false;
+}
+
+/* Sent again because the answer was lost: it is where it says already. */
+static bool is_again(const struct rs_leg *l, const struct endpoint *from, const struct msg *m)
+{
+	return m->location == l->location && endpoint_equal(from, &l->live.peer);
 }
 
 void move_update(struct rs_leg *l, uint64_t now, uint16_t local, const struct endpoint *from,
 		 const struct msg *m)
 {
 	struct rs_control *rs = l->rs;
+	struct endpoint at = *from;
 	bool proven;
 
-	if (m->location <= l->location) {
+	if (m->location <= l->location && !is_again(l, from, m)) {
 		RS_COUNT(rs, moves_stale);
 		control_refuse(&l->control, now, m->type, m->txn, MSG_ERR_STALE);
 		return;
 	}
-	if (!move_address_ok(rs, from)) {
+	proven = proves(l, now, from, m, &at, &local) || is_proven(l, now, from);
+	if (!move_address_ok(rs, &at)) {
 		RS_COUNT(rs, moves_refused);
 		return;
 	}
-	proven = is_proven(l, now, from) ||
-		 ((m->has & HAS(CHALLENGE)) != 0 && challenge_fits(l, now, from, m->challenge));
-	if (endpoint_equal(from, &l->live.peer)) {
+	l->reply_to = at;
+	l->reply_local = local;
+	if (endpoint_equal(&at, &l->live.peer)) {
 		l->location = m->location;
 		if (proven && l->asked.port != 0)
-			leg_move(l, now, local, from, true);
-		update_answer(l, now, from, m, l->asked.port != 0);
+			leg_move(l, now, local, &at, true);
+		update_answer(l, now, &at, m, l->asked.port != 0);
 		return;
 	}
 	if (!proven && !unproven_allowed(l, now)) {
@@ -158,20 +192,20 @@ void move_update(struct rs_leg *l, uint64_t now, uint16_t local, const struct en
 		return;
 	}
 	l->location = m->location;
-	leg_move(l, now, local, from, proven);
-	update_answer(l, now, from, m, !proven);
+	leg_move(l, now, local, &at, proven);
+	update_answer(l, now, &at, m, !proven);
 }
 
-void move_answered(struct rs_leg *l, uint64_t now, const struct endpoint *from, const struct msg *m)
+void move_answered(struct rs_leg *l, uint64_t now, const struct msg *m)
 {
 	struct rs_control *rs = l->rs;
 
-	if (!endpoint_equal(from, &l->asked) || !challenge_fits(l, now, from, m->challenge)) {
+	if (l->asked.port == 0 || !challenge_fits(l, now, &l->asked, m->challenge)) {
 		RS_COUNT(rs, challenges_wrong);
 		return;
 	}
 	RS_COUNT(rs, moves_proven);
-	proven_add(l, now, from);
+	proven_add(l, now, &l->asked);
 	memset(&l->asked, 0, sizeof(l->asked));
 	rs_dp_leg_confirm(rs->dp, l->live.index);
 	path_publish_leg(rs, l);
@@ -194,6 +228,8 @@ void move_challenge(struct rs_leg *l, uint64_t now, uint16_t local, const struct
 		return;
 	}
 	l->challenged_ns = now;
+	l->challenged = *from;
+	l->challenged_local = local;
 	/* Sent once: resending towards an address nobody proved is not ours to do. */
 	msg_init(m, MSG_CHALLENGE, false, (uint32_t)rng_u64(rs->rng));
 	m->has = HAS(CHALLENGE);

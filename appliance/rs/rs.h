@@ -89,7 +89,9 @@ struct rs_leg {
 	struct endpoint reply_to; /* while a request is worked */
 	uint16_t reply_local;
 	struct rs_proven proven[RS_PROVEN_MAX];
-	struct endpoint asked; /* address under an open challenge */
+	struct endpoint asked; /* address under an open challenge: the leg is there on credit */
+	struct endpoint challenged; /* where the last one went that no update had asked for */
+	uint16_t challenged_local;
 	uint64_t unproven_since_ns;
 	uint32_t unproven;
 	uint64_t challenged_ns;
@@ -260,8 +262,7 @@ void leg_confirm(struct rs_leg *l, uint64_t now);
 /* move.c */
 void move_update(struct rs_leg *l, uint64_t now, uint16_t local, const struct endpoint *from,
 		 const struct msg *m);
-void move_answered(struct rs_leg *l, uint64_t now, const struct endpoint *from,
-		   const struct msg *m);
+void move_answered(struct rs_leg *l, uint64_t now, const struct msg *m);
 void move_challenge(struct rs_leg *l, uint64_t now, uint16_t local, const struct endpoint *from,
 		    size_t cause_len);
 /* Is this an address a node can be at? */
