@@ -6,10 +6,22 @@
 
 enum { PORT_DC = 5525, PORT_RELAY = 5530 };
 
+/* What it believes itself is what it tells; twice is the truth. */
+static struct endpoint told(const struct sim_rs *rs, const struct endpoint *e)
+{
+	struct endpoint lie = *e;
+
+	if (rs->lies && ip_is_v4(&e->ip))
+		lie.ip.b[13] ^= 0x40;
+	return lie;
+}
+
 void sim_rs_out(struct sim_rs *rs, uint16_t local, const struct endpoint *to, uint8_t tos,
 		const uint8_t *pkt, size_t len)
 {
-	sim_send(&rs->host.ifaces[0], PORT_RELAY, to, tos, pkt, len);
+	struct endpoint e = told(rs, to);
+
+	sim_send(&rs->host.ifaces[0], PORT_RELAY, &e, tos, pkt, len);
 }
 
 static void op_send(void *ctx, uint16_t local, const struct endpoint *to, const uint8_t *pkt,
@@ -81,12 +93,12 @@ static void input(struct sim_host *h, struct sim_iface *i, const struct endpoint
 		  const struct endpoint *to, uint8_t tos, uint8_t *pkt, size_t len)
 {
 	struct sim_rs *rs = h->ctx;
+	struct endpoint e = told(rs, from);
 
 	if (to->port == PORT_DC)
 		rs_control_dc_packet(rs->control, h->sim->now, from, pkt, len);
 	else if (to->port == PORT_RELAY)
-		sim_rs_dp_input(rs->dp, h->sim->now, ip_is_v4(&to->ip) ? 0 : 1, from, tos, pkt,
-				len);
+		sim_rs_dp_input(rs->dp, h->sim->now, ip_is_v4(&to->ip) ? 0 : 1, &e, tos, pkt, len);
 }
 
 static uint64_t poll(struct sim_host *h, uint64_t now)

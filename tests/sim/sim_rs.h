@@ -41,6 +41,7 @@ struct sim_rs_leg {
 	struct rs_dp_leg conf;
 	struct session *session;
 	uint8_t route; /* 0 or 2 */
+	uint16_t mtu;
 	uint32_t credit_bytes;
 	uint64_t credit_until_ns;
 	struct rs_dp_leg_stats st;
@@ -71,6 +72,7 @@ struct sim_rs {
 	uint64_t counters[SIM_RS_COUNTER_COUNT];
 	uint64_t gn_packets;
 	bool store_fails; /* the lasting PSK cannot be written */
+	bool lies;	  /* tells each node a wrong address, and sends to the right one */
 	/* Handshakes are computed elsewhere and take that long; 0: at once. Set while it is off. */
 	uint64_t compute_ns;
 	unsigned int jobs_n;

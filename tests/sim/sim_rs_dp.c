@@ -179,6 +179,7 @@ int rs_dp_leg_endpoint_set(struct rs_dp *dp, uint64_t index, const struct endpoi
 	l->conf.peer = *peer;
 	l->credit_bytes = credit_bytes;
 	l->credit_until_ns = credit_until_ns;
+	l->mtu = 0;
 	l->route = l->route == 0 ? 2 : 0;
 	return 0;
 }
@@ -196,7 +197,12 @@ int rs_dp_leg_confirm(struct rs_dp *dp, uint64_t index)
 
 int rs_dp_leg_mtu_set(struct rs_dp *dp, uint64_t index, uint16_t outer_bytes)
 {
-	return leg_get(dp, index) != NULL ? 0 : -ENOENT;
+	struct sim_rs_leg *l = leg_get(dp, index);
+
+	if (l == NULL)
+		return -ENOENT;
+	l->mtu = outer_bytes;
+	return 0;
 }
 
 int rs_dp_leg_stats(const struct rs_dp *dp, uint64_t index, struct rs_dp_leg_stats *out)
