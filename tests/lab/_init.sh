@@ -80,14 +80,50 @@ for key in sys.argv[1:]:
 print(v)' "$@"
 }
 
+# alive PROGRAM...: the nodes on which one of them runs.
+alive() {
+	"$lab" status --json | python3 -c '
+import json, sys
+for p in json.load(sys.stdin)["programs"]:
+    if p["alive"] and p["program"] in sys.argv[1:]:
+        print(p["node"])' "$@"
+}
+
+# balance NODE: how many packets its appliance lost without a name. What came in from the wire, from
+# other lcores or was made here went out, over, up or was dropped. "busy": packets came meanwhile, so that
+# the sums of several lcores are not of one moment.
+balance() {
+	on "$1" sh -c 'ntmctl stats --json && ntmctl stats --json' | python3 -c '
+import json, sys
+text, decode = sys.stdin.read(), json.JSONDecoder().raw_decode
+first, end = decode(text)
+s = decode(text[end:].lstrip())[0]
+c = s["counters"]
+come = c["rx"] + c["from_mailbox"] + c["created"]
+gone = sum(c[k] for k in ("tx", "to_tap", "to_control", "to_dc", "steered", "consumed", "held"))
+gone += sum(d["count"] for d in s["drops"])
+busy = any(first["counters"][k] != c[k] for k in ("rx", "from_mailbox", "created", "tx"))
+print(0 if come == gone else "busy" if busy else come - gone)'
+}
+
+# accounted NODE: its balance comes to 0 within 10 s, or it is never quiet for that long.
+accounted() {
+	local end=$((SECONDS + 10)) last seen=busy
+	until last=$(balance "$1") && [ "$last" = 0 ]; do
+		[ "$last" = busy ] || seen=$last
+		if [ $SECONDS -ge $end ]; then
+			[ "$seen" = busy ] && echo "$scenario: $1 is too busy for its account" && return 0
+			echo "$scenario: packets are unaccounted for at $1: $seen" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
 dump() {
 	"$lab" status || return 0
 	local node
-	for node in $("$lab" status --json | python3 -c '
-import json, sys
-for p in json.load(sys.stdin)["programs"]:
-    if p["alive"] and p["program"] in ("ntmd", "ntm-appliance"):
-        print(p["node"])'); do
+	for node in $(alive ntmd ntm-appliance); do
 		echo "--- ntmctl stats on $node"
 		timeout 5 "$lab" exec "$node" ntmctl stats || true
 	done
@@ -103,6 +139,12 @@ cleanup() {
 	local code=$?
 	trap - EXIT INT TERM
 	set +e
+	if [ $code = 0 ]; then
+		local node
+		for node in $(alive ntm-appliance 2>/dev/null); do
+			accounted "$node" || code=1
+		done
+	fi
 	if [ $code != 0 ] && [ $code != 77 ]; then
 		dump >&2
 	fi

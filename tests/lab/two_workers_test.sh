@@ -56,19 +56,7 @@ import json, sys
 print(json.load(sys.stdin)["ports"][0]["to_workers_by"])')
 assert_eq "way to the workers" "the device's own choice of queues" "$way"
 
-# What came in from the wire, from other lcores or was made here went out, over, up or was dropped.
-balance() {
-	stats ap1 | python3 -c '
-import json, sys
-s = json.load(sys.stdin)
-c = s["counters"]
-come = c["rx"] + c["from_mailbox"] + c["created"]
-gone = sum(c[k] for k in ("tx", "to_tap", "to_control", "to_dc", "steered", "consumed", "held"))
-gone += sum(d["count"] for d in s["drops"])
-print(come - gone)
-sys.exit(come != gone)'
-}
-wait_for 10 balance || fail "packets are unaccounted for: $(balance)"
+accounted ap1 || fail "not each packet is accounted for"
 wrong=$(stats ap1 | python3 -c '
 import json, sys
 bad = ("WRONG_WORKER", "MAILBOX_FULL", "REPLAY", "AUTH", "NO_ASSOC", "NO_PATH", "PATH_SOURCE")
