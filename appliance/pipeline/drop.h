@@ -26,7 +26,6 @@
 	X(NOT_OURS,         "destination is no address of ours; nothing is forwarded")    \
 	X(OUTER_FRAGMENT,   "fragment of an outer NTM packet")                            \
 	X(UDP_LEN,          "UDP length below 8 or above the packet")                     \
-	X(UDP_CHECKSUM,     "UDP checksum wrong")                                         \
 	X(UDP_NO_CHECKSUM,  "UDP without checksum where IPv6 needs one")                  \
 	/* NTM header and relay */                                                       \
 	X(NTM_SHORT,        "shorter than an NTM header")                                 \
@@ -49,7 +48,6 @@
 	X(WINDOW_FULL,      "no replay window left for a further route number")           \
 	X(AUTH,             "AEAD tag did not verify")                                    \
 	X(SEALED_LEN,       "sealed body shorter than its tag, or not whole blocks")      \
-	X(PADDING,          "padding not zero or longer than a block")                    \
 	X(PART_FULL,        "too many first parts wait for their second")                 \
 	X(PART_TIMEOUT,     "second part did not come in 200 ms")                         \
 	X(PART_MISMATCH,    "two parts that do not belong together")                      \
@@ -61,7 +59,6 @@
 	X(REFUSED_DEST,     "destination that RS-N does not serve")                       \
 	X(NAT_FULL,         "no free NAT port for the flow")                              \
 	X(NAT_LIMIT,        "subscriber's port limit reached")                            \
-	X(NAT_LOG_FULL,     "NAT log full and set to refuse")                             \
 	X(NAT_NO_MAPPING,   "pool address and port without a mapping")                    \
 	X(NAT_FILTERED,     "mapping exists, remote address not allowed by the filter")   \
 	X(NAT_PROTO,        "protocol that the NAT does not translate")                   \

@@ -168,8 +168,8 @@ static inline int64_t fix_missing(const struct fix *f)
 		const struct lcore_stats *st = &f->w[i]->stats;
 
 		in += st->rx + st->from_mailbox + st->created;
-		out += st->tx + st->to_control + st->steered + st->consumed + st->held +
-		       stats_drop_sum(st);
+		out += st->tx + st->to_control + st->to_dc + st->to_tap + st->steered +
+		       st->consumed + st->held + stats_drop_sum(st);
 	}
 	return (int64_t)(in - out);
 }
