@@ -36,6 +36,10 @@ enum {
 #endif
 };
 
+enum role { ROLE_NODE, ROLE_RS, ROLE_DC, ROLES };
+
+static const char *const role_names[ROLES] = {"node", "rs", "dc"};
+
 struct watch {
 	struct world *w;
 	struct rng rng;
@@ -45,6 +49,7 @@ struct watch {
 	size_t len, answered; /* bytes sent there meanwhile, what is passed on not counted */
 	size_t at;	      /* the byte that was changed */
 	uint64_t tried[HOSTILE_KINDS], strange, changed, amplified;
+	uint64_t bytes_in[ROLES], bytes_out[ROLES]; /* of wrong packets and of what answers them */
 	uint64_t data_seen[WORLD_NODES + 2];
 };
 
@@ -112,10 +117,6 @@ static void rs_counts(const struct sim_rs *rs, struct counts *c)
 		add_counter(c, hs_verdict_name((enum hs_verdict)v),
 			    rs_control_verdicts(rs->control, (enum hs_verdict)v), "");
 }
-
-enum role { ROLE_NODE, ROLE_RS, ROLE_DC, ROLES };
-
-static const char *const role_names[ROLES] = {"node", "rs", "dc"};
 
 static enum role role_of(struct world *w, const struct sim_host *h)
 {
@@ -392,6 +393,8 @@ static void give(enum hostile kind, struct sim_iface *i, const struct endpoint *
 		printf("%s packet of type %u, %zu bytes (%zu), at %s:\n  %s\n  %s\n",
 		       kind_names[kind], pkt[0] & 15U, len, watch.at, i->host->name, before.b,
 		       after.b);
+	watch.bytes_in[role_of(watch.w, i->host)] += len;
+	watch.bytes_out[role_of(watch.w, i->host)] += watch.answered;
 	if (watch.answered > len && watch.amplified++ < 5)
 		printf("%s packet of type %u, %zu bytes (%zu), at %s: %zu bytes of answer\n",
 		       kind_names[kind], pkt[0] & 15U, len, watch.at, i->host->name,
@@ -527,6 +530,10 @@ static void run(uint64_t seed)
 	       (unsigned long long)watch.strange, (unsigned long long)watch.changed,
 	       (unsigned long long)watch.amplified, f.echoes, f.sent, g.echoes, g.sent, h.echoes,
 	       h.sent);
+	for (int i = 0; i < ROLES; i++)
+		printf("%s: %llu bytes wrong, %llu bytes of answers\n", role_names[i],
+		       (unsigned long long)watch.bytes_in[i],
+		       (unsigned long long)watch.bytes_out[i]);
 	assert_int_equal(watch.strange, 0);
 	assert_int_equal(watch.changed, 0);
 	assert_int_equal(watch.amplified, 0);

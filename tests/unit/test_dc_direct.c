@@ -566,27 +566,70 @@ static void test_refused_hosts(void **state)
 	static const struct {
 		const char *name;
 		uint16_t error;
+		enum dc_counter counter;
 	} rows[] = {
-		{"loop.example.com", MSG_ERR_REFUSED_DST},
-		{"meta.example.com", MSG_ERR_REFUSED_DST},
-		{"map.example.com", MSG_ERR_REFUSED_DST},
-		{"self.example.com", MSG_ERR_REFUSED_DST},
-		{"pool.example.com", MSG_ERR_REFUSED_DST},
-		{"lan.example.com", MSG_ERR_REFUSED_DST},
-		{"gone.example.com", MSG_ERR_UNKNOWN_NAME},
-		{"www.slow.test", MSG_ERR_TIMEOUT},   /* perhaps an NTMobile name */
-		{"x.evil.test", MSG_ERR_UNREACHABLE}, /* the mark proves nothing */
+		{"loop.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"meta.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"map.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"self.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"pool.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"lan.example.com", MSG_ERR_REFUSED_DST, DC_COUNT_DIR_REFUSED_DST},
+		{"gone.example.com", MSG_ERR_UNKNOWN_NAME, DC_COUNT_DIR_UNKNOWN_NAME},
+		/* perhaps an NTMobile name */
+		{"www.slow.test", MSG_ERR_TIMEOUT, DC_COUNT_DIR_TIMEOUT},
+		/* the mark proves nothing */
+		{"x.evil.test", MSG_ERR_UNREACHABLE, DC_COUNT_DIR_UNREACHABLE},
 	};
 	struct cast *c = cast_new();
 
 	with_names(&c->w);
 	c->rs->got_n[MSG_RELAY_DIRECTION] = 0;
 	for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t before = world_count(&c->w, rows[i].counter);
+
 		peer_direct(c->alice, rows[i].name);
 		print_message("%s: %s\n", rows[i].name, msg_error_name(c->alice->answer.error));
 		assert_int_equal(c->alice->answer.error, rows[i].error);
+		assert_int_equal(world_count(&c->w, rows[i].counter), before + 1);
 	}
 	assert_int_equal(c->rs->got_n[MSG_RELAY_DIRECTION], 0);
+	cast_free(c);
+}
+
+static void one_direction(struct dc_params *p)
+{
+	p->directions_max = 1;
+}
+
+/* The table of directions in work is full: a second one is told so and counted, the one in work goes on,
+ * and there is room again afterwards.
+ */
+static void test_full_directions(void **state)
+{
+	struct cast *c = cast_of(one_direction);
+	struct peer *dora = peer_enrol(&c->w, HS_NODE_DC, "dora.dc1.test", "203.0.113.4:40004");
+	struct msg *m = calloc(1, sizeof(*m));
+
+	peer_register(dora, behind_nat);
+	c->rs->is_deaf = true; /* the direction waits for it */
+	msg_init(m, MSG_DIRECTION, false, 0);
+	m->has |= HAS(PEER_NAME) | HAS(LOCATION);
+	m->location = c->w.now;
+	snprintf(m->peer_name, sizeof(m->peer_name), "bob.dc1.test");
+	peer_ask(c->alice, m);
+	world_run(&c->w, 50 * MS);
+	assert_int_equal(world_count(&c->w, DC_COUNT_DIR_FULL), 0);
+	peer_direct(dora, "alice.dc1.test");
+	assert_int_equal(dora->answer.error, MSG_ERR_BUSY);
+	assert_int_equal(world_count(&c->w, DC_COUNT_DIR_FULL), 1);
+	c->rs->is_deaf = false;
+	world_run(&c->w, 2 * SEC);
+	assert_int_equal(c->alice->answer.has & HAS(ERROR), 0);
+	assert_int_equal(c->alice->answer.type, MSG_ROUTE_DIRECTION);
+	peer_direct(dora, "alice.dc1.test");
+	assert_int_equal(dora->answer.has & HAS(ERROR), 0);
+	assert_int_equal(world_count(&c->w, DC_COUNT_DIR_FULL), 1);
+	free(m);
 	cast_free(c);
 }
 
@@ -845,6 +888,7 @@ int main(void)
 		cmocka_unit_test(test_resync),
 		cmocka_unit_test(test_general_host),
 		cmocka_unit_test(test_refused_hosts),
+		cmocka_unit_test(test_full_directions),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_quarantine),
 		cmocka_unit_test(test_rs_refuses_binding),
