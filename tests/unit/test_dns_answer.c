@@ -430,6 +430,55 @@ static void test_rate_and_cookies(void **state)
 	assert_int_equal(f->s.count[DNS_COUNT_QUERIES], counters_sum(&f->s));
 }
 
+/* The largest answer to a small query, asked for by a stranger for others of a network. The rate is that
+ * of the sample config. What goes there is bounded by it, and is less than what came at any rate that
+ * is worth the name of a flood.
+ */
+static void test_megaphone(void **state)
+{
+	static const unsigned int rates[] = {200, 2000, 20000};
+	const struct dns_rrl_conf conf = {
+		.rate = 200, .burst = 400, .slip = 2, .entries = 64, .v4_len = 24, .v6_len = 56};
+	const unsigned int seconds = 20;
+	struct fixture *f = *state;
+	struct siphash_key key = {{3, 4}};
+	uint8_t q[512], buf[2048];
+	char text[4000] = "";
+	size_t n = 0, len;
+
+	for (int i = 0; i < 72; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "fat IN A 10.0.0.%d\n", i);
+	dns_server_swap(&f->s, NULL);
+	dns_zones_destroy(f->zones);
+	f->zones = zones_from_text(text);
+	dns_server_swap(&f->s, f->zones);
+	len = query_make(q, "fat.dc1.example", DNS_A, DNS_IN, 1232);
+	for (size_t r = 0; r < sizeof(rates) / sizeof(rates[0]); r++) {
+		uint64_t in = 0, out = 0, most = 0;
+
+		f->s.rrl = dns_rrl_create(&conf, &key);
+		assert_non_null(f->s.rrl);
+		for (unsigned int i = 0; i < rates[r] * seconds; i++) {
+			f->from.now += SEC / rates[r];
+			memcpy(buf, q, len);
+			n = dns_answer(&f->s, &f->from, buf, len, sizeof(buf));
+			in += len;
+			out += n;
+			most = n > most ? n : most;
+		}
+		printf("%u queries/s of %zu bytes: %llu bytes/s in, %llu out, at most %llu each\n",
+		       rates[r], len, (unsigned long long)(in / seconds),
+		       (unsigned long long)(out / seconds), (unsigned long long)most);
+		assert_in_range(most, 1100, DNS_UDP_MAX);
+		/* the rate in full, the burst once, and what is truncated is no longer than its query */
+		assert_true(out <= (conf.rate * seconds + conf.burst) * most + in / conf.slip);
+		if (rates[r] >= 20000)
+			assert_true(out < in);
+		dns_rrl_destroy(f->s.rrl);
+		f->s.rrl = NULL;
+	}
+}
+
 /* Cut every query at every byte and change every byte: ldns reads every answer, none is too long. */
 static void test_mutations(void **state)
 {
@@ -515,6 +564,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_zone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate_and_cookies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_megaphone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mutations, setup, teardown),
 		cmocka_unit_test(test_bad_zones),
 		cmocka_unit_test(test_frames),
