@@ -45,7 +45,6 @@
 	X(NO_KEY,           "no key for the epoch")                                       \
 	X(KEY_SPENT,        "key past its packet or time limit")                          \
 	X(REPLAY,           "sequence seen before, or older than the window")             \
-	X(WINDOW_FULL,      "no replay window left for a further route number")           \
 	X(AUTH,             "AEAD tag did not verify")                                    \
 	X(SEALED_LEN,       "sealed body shorter than its tag, or not whole blocks")      \
 	X(PART_FULL,        "too many first parts wait for their second")                 \

@@ -110,9 +110,7 @@ static enum drop_reason replay_note(struct worker *w, const struct opening *o)
 
 	if (unlikely(r == NULL))
 		r = leg_window_take(t, o->key, o->route);
-	if (unlikely(r == NULL))
-		return DROP_WINDOW_FULL;
-	if (unlikely(replay_check(r, o->seq) != REPLAY_FRESH))
+	if (unlikely(r == NULL || replay_check(r, o->seq) != REPLAY_FRESH))
 		return DROP_REPLAY;
 	replay_commit(r, o->seq);
 	return DROP_MAX;

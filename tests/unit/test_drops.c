@@ -156,24 +156,6 @@ static void part_full(struct rig *r)
 		give(r, node_frame(&r->n, WIRE_DATA_FIRST, r->in, inner_udp(r, BODY) / 2));
 }
 
-/* Three windows for two legs of one epoch each: the first node takes all by its routes. */
-static void window_full(struct rig *r)
-{
-	static struct node other;
-	struct rte_mbuf *m;
-
-	for (r->n.route = 1; r->n.route <= 2; r->n.route++) {
-		node_send(&r->n, r->in, inner_udp(r, BODY));
-		m = fix_out(r->w);
-		assert_non_null(m);
-		rte_pktmbuf_free(m);
-	}
-	r->n.route = 0;
-	node_up(&other, &r->f, 0, "240.0.0.7", "fd00:1::7");
-	node_send(&other, r->in, inner_udp(r, BODY));
-	node_down(&other);
-}
-
 /* What a binding leads to has become an address of this box: no new flow goes there. */
 static void refused_dest(struct rig *r)
 {
@@ -324,7 +306,6 @@ static const struct {
 	{DROP_ECN, ecn, 1},
 	{DROP_PART_MISMATCH, part_mismatch, 2},
 	{DROP_PART_FULL, part_full, 1},
-	{DROP_WINDOW_FULL, window_full, 1},
 	{DROP_REFUSED_DEST, refused_dest, 1},
 	{DROP_NO_ROUTE, no_route, 1},
 	{DROP_NAT_NO_MAPPING, nat_no_mapping, 1},
