@@ -41,8 +41,9 @@ static uint32_t nexthop_of(const struct worker *w, struct nat_flow *f)
 {
 	uint32_t gen = fib_generation(w->fib);
 
+	/* With the routes the box's addresses may have changed as well. */
 	if (unlikely(f->route_gen != gen)) {
-		f->nexthop = route_lookup(w, &f->rip);
+		f->nexthop = is_refused(w, f) ? NEXTHOP_NONE : route_lookup(w, &f->rip);
 		f->route_gen = gen;
 	}
 	return f->nexthop;
@@ -97,7 +98,7 @@ static void to_host(struct worker *w, struct nat_pass *p)
 	enum drop_reason why;
 
 	if (unlikely(e.nexthop == NEXTHOP_NONE)) {
-		nat_drop(w, p, DROP_NO_ROUTE);
+		nat_drop(w, p, is_refused(w, p->f) ? DROP_REFUSED_DEST : DROP_NO_ROUTE);
 		return;
 	}
 	e.mtu = w->ifaces[w->nexthops[e.nexthop].iface].mtu;

@@ -102,9 +102,12 @@ static void send_ip(struct worker *w, struct rte_mbuf *m)
 	collect(w, f, m, rte_pktmbuf_pkt_len(m));
 }
 
+/* No index of a next hop: a packet may well have NEXTHOP_NONE, which send_ip() has a name for. */
+#define NO_WAY UINT32_MAX
+
 /* Where hops of one next hop go; of the last one kept, for most share few. */
 struct way_out {
-	uint32_t nexthop; /* NEXTHOP_NONE: nothing kept */
+	uint32_t nexthop; /* NO_WAY: nothing kept */
 	uint64_t mac;	  /* low 48 bits */
 	const struct iface *f;
 	struct port_burst *out;
@@ -119,7 +122,7 @@ static bool way_find(struct worker *w, uint32_t nexthop, struct way_out *way)
 	const struct iface *f = &w->ifaces[nh->iface];
 	uint16_t at = place_of(w, f->port);
 
-	way->nexthop = NEXTHOP_NONE;
+	way->nexthop = NO_WAY;
 	if (nexthop_state(word) != NEXTHOP_READY || at == w->n_ports)
 		return false;
 	/* The line is shared: written once a minute, read for every packet. */
@@ -217,7 +220,7 @@ static void flush_port(struct worker *w, uint16_t port, struct port_burst *out)
 void tx_stage(struct worker *w)
 {
 	struct burst *tx = &w->lanes.tx, *frame = &w->lanes.frame;
-	struct way_out way = {.nexthop = NEXTHOP_NONE};
+	struct way_out way = {.nexthop = NO_WAY};
 	struct hops *h = &w->hops;
 
 	for (uint16_t i = 0; i < h->n; i++)

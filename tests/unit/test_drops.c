@@ -165,7 +165,8 @@ static void refused_dest(struct rig *r)
 	struct endpoint mn = {fix_ip(NODE_VIP4), 5001}, gn = {fix_ip(VIP_GN4), 53};
 
 	r->w->local = now;
-	node_send(&r->n, r->in, pkt_udp(r->in, &mn, &gn, 64, zeros, BODY));
+	for (int i = 0; i < 3; i++) /* the flow that the first one leaves is no way in either */
+		node_send(&r->n, r->in, pkt_udp(r->in, &mn, &gn, 64, zeros, BODY));
 	r->w->local = was;
 	local_destroy(now);
 }
@@ -306,7 +307,7 @@ static const struct {
 	{DROP_ECN, ecn, 1},
 	{DROP_PART_MISMATCH, part_mismatch, 2},
 	{DROP_PART_FULL, part_full, 1},
-	{DROP_REFUSED_DEST, refused_dest, 1},
+	{DROP_REFUSED_DEST, refused_dest, 3},
 	{DROP_NO_ROUTE, no_route, 1},
 	{DROP_NAT_NO_MAPPING, nat_no_mapping, 1},
 	{DROP_NAT_PROTO, nat_proto, 1},

@@ -118,6 +118,29 @@ static void test_type(void **state)
 	}
 }
 
+/* A packet for which there was no route, the first of a burst and behind one that had. */
+static void test_no_route(void **state)
+{
+	struct ip_addr src = fix_ip("192.0.2.1"), dst = fix_ip("198.51.100.10");
+	uint8_t ip[FIX_PACKET_MAX], body[32] = {0};
+	uint16_t len = fix_ip_packet(ip, &src, &dst, IPPROTO_UDP, 64, 0, body, sizeof(body));
+
+	up(0);
+	for (uint32_t i = 0; i < 3; i++) {
+		struct rte_mbuf *m = fix_frame(&f, ip, len);
+
+		rte_pktmbuf_adj(m, RTE_ETHER_HDR_LEN);
+		pkt_meta(m)->flags = 0;
+		pkt_meta(m)->nexthop = i == 1 ? 1 : NEXTHOP_NONE;
+		f.w[0]->stats.rx++;
+		burst_push(&f.w[0]->stats, &f.w[0]->lanes.tx, m);
+	}
+	tx_stage(f.w[0]);
+	assert_int_equal(f.w[0]->stats.drops[DROP_NO_ROUTE], 2);
+	rte_pktmbuf_free(frame_take(0));
+	down();
+}
+
 /* A path between the families (docs/protocol.md 5: the RS writes the outer headers anew). */
 static void test_path(void **state)
 {
@@ -153,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_type),
+		cmocka_unit_test(test_no_route),
 		cmocka_unit_test(test_path),
 	};
 
