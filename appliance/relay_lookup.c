@@ -95,6 +95,13 @@ uint32_t relay_table_place(const struct relay_table *t, uint64_t id)
 	return bucket;
 }
 
+void relay_table_places(const struct relay_table *t, const uint64_t *id, uint16_t n,
+			uint32_t *place)
+{
+	for (uint16_t i = 0; i < n; i++)
+		place[i] = relay_table_place(t, id[i]);
+}
+
 /* The buckets are on their way: compare the keys. */
 static __rte_always_inline void lookup_with(const struct relay_table *t, const uint64_t *id,
 					    const uint32_t *place, uint16_t n,
@@ -166,7 +173,6 @@ void relay_table_lookup_bulk(const struct relay_table *t, const uint64_t *id, ui
 {
 	uint32_t place[RELAY_BULK_MAX];
 
-	for (uint16_t i = 0; i < n; i++)
-		place[i] = relay_table_place(t, id[i]);
+	relay_table_places(t, id, n, place);
 	t->lookup(t, id, place, n, out);
 }

@@ -35,6 +35,10 @@ enum path_side_flag {
 	SIDE_BOUND = 1 << 0,
 	SIDE_CONFIRMED = 1 << 1,
 	SIDE_CREDIT = 1 << 2, /* what goes to the side is limited by the credit of its leg */
+	/* Nothing is to be asked about what the side sends: both are bound, confirmed and of IPv4, and the
+	 * other is not on credit.
+	 */
+	SIDE_PLAIN4 = 1 << 3,
 };
 
 struct path_side {
@@ -105,6 +109,8 @@ void relay_table_number_fetch(const struct relay_table *t, const struct path_rec
  * as soon as it is known, then look all up. A place is good until the table is destroyed.
  */
 uint32_t relay_table_place(const struct relay_table *t, uint64_t id);
+void relay_table_places(const struct relay_table *t, const uint64_t *id, uint16_t n,
+			uint32_t *place);
 typedef void (*relay_lookup_fn)(const struct relay_table *t, const uint64_t *id,
 				const uint32_t *place, uint16_t n, const struct path_record **out);
 void relay_table_lookup_placed(const struct relay_table *t, const uint64_t *id,

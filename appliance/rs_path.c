@@ -39,6 +39,19 @@ static void side_fill(const struct rs_dp *dp, const struct rs_dp_path *p, unsign
 				(leg_is_limited(dp, leg) ? SIDE_CREDIT : 0);
 }
 
+/* What the switch would find out anew for each packet. */
+static void plain_mark(struct path_record *rec)
+{
+	const unsigned int both = SIDE_BOUND | SIDE_CONFIRMED;
+
+	if ((rec->side[RS_SIDE_A].flags & rec->side[RS_SIDE_B].flags & both) != both ||
+	    !ip_is_v4(&rec->side[RS_SIDE_A].ip) || !ip_is_v4(&rec->side[RS_SIDE_B].ip))
+		return;
+	for (unsigned int s = 0; s < RS_SIDES; s++)
+		if ((rec->side[RS_SIDE_A + RS_SIDE_B - s].flags & SIDE_CREDIT) == 0)
+			rec->side[s].flags |= SIDE_PLAIN4;
+}
+
 int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
 {
 	const struct path_record *old;
@@ -53,6 +66,7 @@ int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
 		return -EINVAL;
 	side_fill(dp, p, RS_SIDE_A, &rec, &ctl);
 	side_fill(dp, p, RS_SIDE_B, &rec, &ctl);
+	plain_mark(&rec);
 
 	old = relay_table_find(dp->paths, p->id);
 	is_new = old == NULL;

@@ -190,7 +190,7 @@ static void run_flood(void *state, uint64_t n)
 	const uint64_t *drops = &s->bed.w->stats.drops[kinds[s->kind].why];
 	uint64_t before_it = *drops;
 
-	while (rte_ring_count(s->bed.in) > 0)
+	while (rs_bed_has_more(&s->bed))
 		pipeline_run(s->bed.w);
 	s->is_drained = true;
 	if (*drops - before_it == n)

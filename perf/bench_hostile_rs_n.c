@@ -150,7 +150,7 @@ static void before(struct storm *s, uint8_t (*frame)[RS_N_FRAME_MAX])
 
 static void drain(struct storm *s)
 {
-	while (rte_ring_count(s->n->bed.in) > 0)
+	while (rs_bed_has_more(&s->n->bed))
 		pipeline_run(s->n->bed.w);
 }
 

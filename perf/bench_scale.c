@@ -316,7 +316,7 @@ static void work_fat(struct pair *p, struct half *h)
 			share_help(h->bed.w, pipeline_run(h->bed.w));
 		return;
 	}
-	while (rte_ring_count(h->bed.in) > 0 || share_pending(h->bed.w))
+	while (rs_bed_has_more(&h->bed) || share_pending(h->bed.w))
 		share_help(h->bed.w, pipeline_run(h->bed.w));
 	atomic_store_explicit(&p->first_done, true, memory_order_release);
 	rs_bed_run(&h->bed, PACKETS);

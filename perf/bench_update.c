@@ -227,7 +227,7 @@ static void run(void *state, uint64_t n)
 	struct update *u = state;
 
 	rte_rcu_qsbr_thread_online(u->qsbr, 0);
-	while (rte_ring_count(u->bed.in) > 0) {
+	while (rs_bed_has_more(&u->bed)) {
 		pipeline_run(u->bed.w);
 		rte_rcu_qsbr_quiescent(u->qsbr, 0);
 	}

@@ -288,9 +288,14 @@ void rs_bed_refill(struct rs_bed *b, uint32_t n)
 		abort();
 }
 
+bool rs_bed_has_more(const struct rs_bed *b)
+{
+	return rte_ring_count(b->in) > 0 || b->w->lanes.ahead.n > 0;
+}
+
 void rs_bed_run(struct rs_bed *b, uint32_t n)
 {
-	while (rte_ring_count(b->in) > 0)
+	while (rs_bed_has_more(b))
 		pipeline_run(b->w);
 	if (rte_ring_count(b->out) == n)
 		return;

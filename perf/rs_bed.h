@@ -60,7 +60,9 @@ void rs_bed_frame(struct rs_bed *b, uint32_t i, const struct endpoint *src, cons
 /* Put n packets back into `in`. */
 void rs_bed_refill(struct rs_bed *b, uint32_t n);
 
-/* Run the pipeline until `in` is empty; n is how many there were. Aborts unless all came out. */
+/* Whether `in` or what the worker received ahead has packets left. */
+bool rs_bed_has_more(const struct rs_bed *b);
+/* Run the pipeline until nothing is left; n is how many there were. Aborts unless all came out. */
 void rs_bed_run(struct rs_bed *b, uint32_t n);
 /* The I/O floor: rx burst, a touch of the first 128 bytes, tx burst. */
 void rs_bed_run_io(struct rs_bed *b, uint32_t n);

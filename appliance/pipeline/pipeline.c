@@ -100,6 +100,7 @@ static void run_rest(struct worker *w, uint64_t t)
 
 void pipeline_flush(struct worker *w)
 {
+	rx_flush(w);
 	if (w->rs == NULL)
 		return;
 	w->rs->fifo->pressure = 0;

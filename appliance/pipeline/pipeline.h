@@ -12,7 +12,7 @@
 
 struct worker;
 
-/* The lanes of one pass. Empty before and after pipeline_run().
+/* The lanes of one pass. Empty before and after pipeline_run(), but for ahead.
  *
  * Packets of paths are no lane but struct hops (hops.h), from parse to tx.
  *
@@ -22,6 +22,7 @@ struct worker;
  */
 struct lanes {
 	struct burst rx;      /* as received from ports */
+	struct burst ahead;   /* rx of the next pass, where this one's is full */
 	struct burst steered; /* received and given here by another worker; meta->iface is set */
 	struct burst ntm;     /* parse: UDP to one of our NTM endpoints */
 	struct burst gn;      /* parse: to an address of the NAT pool, from general hosts */
@@ -40,13 +41,13 @@ struct lanes {
  */
 unsigned int pipeline_run(struct worker *w);
 
-/* What other workers help with is finished and sent: nothing is left in the worker. Takes no new
- * packets. Owning worker, at its end.
+/* What other workers help with is finished and sent, what was received ahead is dropped: nothing is left
+ * in the worker. Takes no new packets. Owning worker, at its end.
  */
 void pipeline_flush(struct worker *w);
 
 /* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
-void rx_stage(struct worker *w);      /* ports -> rx */
+void rx_stage(struct worker *w);      /* ports -> rx, ahead */
 void parse_stage(struct worker *w);   /* rx, steered -> hops, ntm, gn, dc, local */
 void relay_stage(struct worker *w);   /* ntm -> hops, open, control, dc; hops: their paths */
 void switch_stage(struct worker *w);  /* hops: outer headers */
@@ -57,5 +58,8 @@ void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) *
 void seal_stage(struct worker *w);    /* seal -> tx */
 void tx_stage(struct worker *w);      /* hops, tx, frame -> ports, control (unresolved next hop) */
 void hand_stage(struct worker *w);    /* control, dc, local -> rings to other threads */
+
+/* Drop what was received ahead. Owning worker, at its end. */
+void rx_flush(struct worker *w);
 
 #endif

@@ -21,18 +21,11 @@ enum {
 	 */
 	AHEAD_HEAD = 8,
 
-	/* Offsets in a frame, IPv4 and IPv6. */
-	AT_TYPE = 12,
-	AT_IP = RTE_ETHER_HDR_LEN,
-	AT_UDP4 = AT_IP + IP4_HDR_LEN,
-	AT_UDP6 = AT_IP + IP6_HDR_LEN,
 	MIN4 = AT_UDP4 + UDP_HDR_LEN + WIRE_HDR_LEN,
 	MIN6 = AT_UDP6 + UDP_HDR_LEN + WIRE_HDR_LEN,
 };
 
 #define MAC_MASK 0xffffffffffffULL
-
-_Static_assert(AT_UDP6 + UDP_HDR_LEN + 2 <= QUICK_FORM_BYTES, "version and flags are in the form");
 
 static inline uint64_t load64(const uint8_t *p)
 {
@@ -50,93 +43,7 @@ static inline uint32_t load32(const uint8_t *p)
 	return v;
 }
 
-/* ---- forms ---- */
-
-static void form_set(struct quick_form *f, unsigned int at, uint16_t n, uint64_t value,
-		     uint64_t mask)
-{
-	for (unsigned int i = 0; i < n; i++) {
-		f->value[at + i] = (uint8_t)(value >> (8 * (n - 1 - i)));
-		f->mask[at + i] = (uint8_t)(mask >> (8 * (n - 1 - i)));
-	}
-}
-
-static void form_make(struct quick_form *f, const struct endpoint *dst)
-{
-	unsigned int udp;
-
-	memset(f, 0, sizeof(*f));
-	f->dst = *dst;
-	f->is_v6 = !ip_is_v4(&dst->ip);
-	udp = f->is_v6 ? AT_UDP6 : AT_UDP4;
-	if (f->is_v6) {
-		form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV6, 0xffff);
-		form_set(f, AT_IP, 1, 0x60, 0xf0);
-		form_set(f, AT_IP + 6, 1, IPPROTO_UDP, 0xff);
-		for (unsigned int i = 0; i < 16; i++)
-			form_set(f, AT_IP + 24 + i, 1, dst->ip.b[i], 0xff);
-	} else {
-		form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV4, 0xffff);
-		form_set(f, AT_IP, 1, 0x45, 0xff);
-		form_set(f, AT_IP + 6, 2, 0, 0x3fff); /* no piece of a datagram */
-		form_set(f, AT_IP + 9, 1, IPPROTO_UDP, 0xff);
-		form_set(f, AT_IP + 16, 4, load_be32(dst->ip.b + 12), UINT32_MAX);
-	}
-	form_set(f, udp + 2, 2, dst->port, 0xffff);
-	form_set(f, udp + UDP_HDR_LEN, 1, WIRE_VERSION << 4, 0xf0);
-	form_set(f, udp + UDP_HDR_LEN + 1, 1, 0, WIRE_ZERO_MASK);
-}
-
-/* A place for what leads to dst; NULL if there is a form for it. */
-static struct quick_form *form_place(struct quick *q, const struct endpoint *dst)
-{
-	uint8_t at = q->n;
-
-	for (uint8_t i = 0; i < q->n; i++)
-		if (endpoint_equal(&q->form[i].dst, dst))
-			return NULL;
-	if (q->n < QUICK_FORMS)
-		q->n++;
-	else
-		at = q->oldest++ % QUICK_FORMS;
-	q->standing &= (uint8_t) ~(1u << at);
-	return &q->form[at];
-}
-
-void quick_learn(struct worker *w, const struct endpoint *dst)
-{
-	struct quick_form *f = form_place(&w->quick, dst);
-	uint16_t own = (uint16_t)(dst->port - w->base_port);
-
-	if (f == NULL)
-		return;
-	form_make(f, dst);
-	f->worker = own < w->n_workers ? own : WORKER_ANY;
-}
-
-/* Port 0 is nobody's endpoint. IPv6's extensions are parse.c's, so its ranges are not learnt. */
-void quick_learn_pool(struct worker *w, const struct local_pool *pool)
-{
-	const struct endpoint first = {.ip = pool->prefix.ip};
-	struct quick_form *f;
-	uint8_t bits;
-
-	if (pool->is_shared || !ip_is_v4(&first.ip) || pool->prefix.len < 96)
-		return;
-	f = form_place(&w->quick, &first);
-	if (f == NULL)
-		return;
-	memset(f, 0, sizeof(*f));
-	bits = (uint8_t)(pool->prefix.len - 96);
-	f->dst = first;
-	f->is_pool = true;
-	f->worker = WORKER_ANY;
-	form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV4, 0xffff);
-	form_set(f, AT_IP, 1, 0x45, 0xff);
-	form_set(f, AT_IP + 6, 2, 0, 0x3fff); /* no piece of a datagram */
-	form_set(f, AT_IP + 16, 4, load_be32(first.ip.b + 12),
-		 bits == 0 ? 0 : UINT32_MAX << (32 - bits));
-}
+/* ---- which form ---- */
 
 typedef bool (*match_fn)(const uint8_t *p, const struct quick_form *f);
 
@@ -169,53 +76,35 @@ match_avx512(const uint8_t *p, const struct quick_form *f)
 	return _mm512_test_epi64_mask(differ, _mm512_load_si512(f->mask)) == 0;
 }
 
-/* An address can be taken from the box, a range from the pool, and either can become the other's as
- * well; one probe per form and burst notices.
- */
-static bool form_is_ours(const struct worker *w, const struct quick_form *f)
-{
-	const struct local_pool *pool = NULL;
-	unsigned int kind = local_lookup(w->local, &f->dst.ip, &pool);
+/* What a scan has in hand: in registers, for packets and hops are written to in between. */
+struct scan {
+	const struct quick_form *form; /* the last one that fitted, and stands; NULL: none yet */
+	uint64_t mac;		       /* of the interface, byte 0 lowest */
+	uint32_t in;		       /* port and VLAN that it is of, plus one */
+	uint16_t n;		       /* hops */
+};
 
-	if (!f->is_pool)
-		return (kind & LOCAL_BOX) != 0;
-	return kind == LOCAL_POOL && !pool->is_shared && ip_equal(&pool->prefix.ip, &f->dst.ip);
-}
-
-static bool form_stands(struct worker *w, uint8_t at)
+/* Another form than the last one; false where none fits that stands. */
+static __rte_always_inline bool form_seek(struct worker *w, struct scan *s, const uint8_t *p,
+					  match_fn match)
 {
 	struct quick *q = &w->quick;
+	uint8_t i = 0;
 
-	if (q->standing & 1u << at)
-		return true;
-	if (at >= q->n || !form_is_ours(w, &q->form[at]))
-		return false; /* also where nothing was learnt yet */
-	q->standing |= (uint8_t)(1u << at);
+	while (i < q->n && !match(p, &q->form[i]))
+		i++;
+	if (i == q->n || !quick_form_stands(w, i))
+		return false;
+	q->last = i;
+	s->form = &q->form[i];
 	return true;
-}
-
-/* The form that fits, the last one first; NULL where none does. */
-static __rte_always_inline const struct quick_form *form_of(struct worker *w, const uint8_t *p,
-							    match_fn match)
-{
-	struct quick *q = &w->quick;
-
-	if (unlikely(!match(p, &q->form[q->last]))) {
-		uint8_t i = 0;
-
-		while (i < q->n && !match(p, &q->form[i]))
-			i++;
-		if (i == q->n)
-			return NULL;
-		q->last = i;
-	}
-	return likely(form_stands(w, q->last)) ? &q->form[q->last] : NULL;
 }
 
 /* ---- frames ---- */
 
 /* The interface that a frame came in on, by its MAC: known for the last port and VLAN. */
-static bool iface_learn(struct worker *w, uint32_t in, uint16_t port, uint16_t vlan)
+static __attribute__((noinline)) bool iface_learn(struct worker *w, uint32_t in, uint16_t port,
+						  uint16_t vlan)
 {
 	struct quick *q = &w->quick;
 
@@ -234,17 +123,21 @@ static bool iface_learn(struct worker *w, uint32_t in, uint16_t port, uint16_t v
 }
 
 /* To our MAC and not from it. A tag that is still in the frame shows as its type. */
-static __rte_always_inline bool link_is_ours(struct worker *w, const struct rte_mbuf *m,
-					     const uint8_t *p)
+static __rte_always_inline bool link_is_ours(struct worker *w, struct scan *s,
+					     const struct rte_mbuf *m, const uint8_t *p)
 {
 	bool stripped = (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0;
-	uint16_t vlan = stripped ? m->vlan_tci & 0x0fff : 0;
+	uint16_t vlan = unlikely(stripped) ? m->vlan_tci & 0x0fff : 0;
 	uint32_t in = ((uint32_t)m->port << 12 | vlan) + 1;
 
-	if (unlikely(in != w->quick.in) && !iface_learn(w, in, m->port, vlan))
-		return false;
-	return (load64(p) & MAC_MASK) == w->quick.mac &&
-	       (load64(p + RTE_ETHER_ADDR_LEN) & MAC_MASK) != w->quick.mac;
+	if (unlikely(in != s->in)) {
+		if (!iface_learn(w, in, m->port, vlan))
+			return false;
+		s->in = in;
+		s->mac = w->quick.mac;
+	}
+	return (load64(p) & MAC_MASK) == s->mac &&
+	       (load64(p + RTE_ETHER_ADDR_LEN) & MAC_MASK) != s->mac;
 }
 
 /* Five words of a header whose checksum is right sum to all ones. */
@@ -355,7 +248,8 @@ static bool take_for_pool(struct worker *w, struct rte_mbuf *m, const uint8_t *p
 }
 
 /* Into the hops, the ntm or the gn lane, or false. */
-static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match_fn match)
+static __rte_always_inline bool take(struct worker *w, struct scan *s, struct rte_mbuf *m,
+				     match_fn match)
 {
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	uint16_t len = rte_pktmbuf_data_len(m), room = (uint16_t)(len - AT_IP), ip_len, udp;
@@ -365,11 +259,11 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 	uint64_t id;
 
 	if (unlikely(m->nb_segs != 1 || len < MIN4 || m->data_off + QUICK_FORM_BYTES > m->buf_len ||
-		     !link_is_ours(w, m, p)))
+		     !link_is_ours(w, s, m, p)))
 		return false;
-	f = form_of(w, p, match);
-	if (unlikely(f == NULL))
+	if (unlikely(s->form == NULL || !match(p, s->form)) && !form_seek(w, s, p, match))
 		return false;
+	f = s->form;
 	if (f->is_pool)
 		return take_for_pool(w, m, p, room);
 	ip_len = f->is_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
@@ -383,12 +277,11 @@ static __rte_always_inline bool take(struct worker *w, struct rte_mbuf *m, match
 		take_for_host(w, m, f, p, udp);
 		return true;
 	}
-	h->m[h->n] = m;
-	h->ntm[h->n] = ntm;
-	h->id[h->n] = id;
-	h->len[h->n] = (uint16_t)(udp - UDP_HDR_LEN);
-	h->ip_len[h->n] = ip_len;
-	h->n++;
+	h->m[s->n] = m;
+	h->ntm[s->n] = ntm;
+	h->id[s->n] = id;
+	h->len[s->n] = (uint16_t)(udp - UDP_HDR_LEN);
+	h->ip_len[s->n++] = ip_len;
 	return true;
 }
 
@@ -404,41 +297,40 @@ static __rte_always_inline void head_fetch(struct rte_mbuf *m, bool two_lines, b
 	}
 }
 
-/* Where their paths stand, again in a loop of nothing else. */
-static void places_fetch(struct worker *w)
-{
-	struct hops *h = &w->hops;
-
-	for (uint16_t i = 0; i < h->n; i++)
-		h->place[i] = relay_table_place(w->rs->dp->paths, h->id[i]);
-}
-
 static __rte_always_inline void scan_with(struct worker *w, match_fn match)
 {
 	struct burst *rx = &w->lanes.rx;
+	const struct burst *ahead = &w->lanes.ahead;
 	struct quick *q = &w->quick;
+	struct scan s = {.mac = q->mac, .in = q->in, .n = w->hops.n};
+	const uint16_t n = rx->n, n_ahead = ahead->n;
 	const bool notes = q->notes, two_lines = notes || q->form[q->last].is_v6;
-	uint16_t left = 0;
+	uint16_t left = 0, next = q->known;
 	uint64_t bytes = 0;
 
 	q->standing = 0;
 	q->notes = false;
-	for (uint16_t i = 0; i < rx->n; i++)
+	q->known = 0;
+	for (uint16_t i = next; i < n; i++)
 		rte_prefetch0(rx->pkt[i]);
-	for (uint16_t i = 0; i < RTE_MIN(rx->n, AHEAD_HEAD); i++)
-		head_fetch(rx->pkt[i], two_lines, notes);
-	for (uint16_t i = 0; i < rx->n; i++) {
+	while (next < RTE_MIN(n, AHEAD_HEAD))
+		head_fetch(rx->pkt[next++], two_lines, notes);
+	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = rx->pkt[i];
 
-		if (i + AHEAD_HEAD < rx->n)
-			head_fetch(rx->pkt[i + AHEAD_HEAD], two_lines, notes);
+		if (next < n)
+			head_fetch(rx->pkt[next++], two_lines, notes);
+		if (i < n_ahead)
+			rte_prefetch0(ahead->pkt[i]);
 		bytes += rte_pktmbuf_pkt_len(m);
-		if (unlikely(!take(w, m, match)))
+		if (unlikely(!take(w, &s, m, match)))
 			rx->pkt[left++] = m;
 	}
 	rx->n = left;
+	w->hops.n = s.n;
 	w->stats.rx_bytes += bytes;
-	places_fetch(w);
+	if (s.n > 0)
+		relay_table_places(w->rs->dp->paths, w->hops.id, s.n, w->hops.place);
 }
 
 static void scan_scalar(struct worker *w)

@@ -11,9 +11,11 @@
  * Forms are learnt: parse.c tells the endpoint of each packet that took the long way to the ntm lane, and
  * the range of each that took it to the gn lane.
  */
+#include "appliance/pipeline/outer.h"
 #include "common/ip.h"
 
 #include <rte_common.h>
+#include <rte_ether.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,6 +25,14 @@ struct worker;
 enum {
 	QUICK_FORMS = 8,
 	QUICK_FORM_BYTES = 64,
+};
+
+/* Offsets in a frame, IPv4 and IPv6. */
+enum {
+	AT_TYPE = 12,
+	AT_IP = RTE_ETHER_HDR_LEN,
+	AT_UDP4 = AT_IP + IP4_HDR_LEN,
+	AT_UDP6 = AT_IP + IP6_HDR_LEN,
 };
 
 enum quick_isa { QUICK_SCALAR, QUICK_AVX2, QUICK_AVX512, QUICK_ISAS };
@@ -45,7 +55,9 @@ struct quick {
 	uint64_t mac;	    /* of the interface below, byte 0 lowest */
 	uint16_t iface;	    /* its index */
 	bool notes;	    /* this burst had packets whose pkt_meta was written */
-	uint32_t in;	    /* port and VLAN that mac was looked up for, plus one; 0: none yet */
+	uint16_t
+		known; /* of the burst to come: so many were fetched while this one was worked on */
+	uint32_t in;   /* port and VLAN that mac was looked up for, plus one; 0: none yet */
 	uint8_t n, last, oldest;
 	uint8_t standing; /* bit per form: what it leads to was found to be ours in this burst */
 	struct quick_form form[QUICK_FORMS];
@@ -61,6 +73,8 @@ void quick_scan(struct worker *w);
 void quick_learn(struct worker *w, const struct endpoint *dst);
 /* The same for packets to a range of the NAT pool and the gn lane. */
 void quick_learn_pool(struct worker *w, const struct local_pool *pool);
+/* Whether there is a form at this place and what it leads to is ours still: looked up once a burst. */
+bool quick_form_stands(struct worker *w, uint8_t at);
 
 /* The best variant of this CPU is taken at the first scan; tests take others. -ENOTSUP. */
 int quick_isa_set(struct worker *w, enum quick_isa isa);

@@ -201,21 +201,31 @@ static void sort(struct worker *w, struct burst *b)
 	b->n = 0;
 }
 
-static void find_paths(struct worker *w, struct hops *h)
+/* Leave out what has no path. */
+static __attribute__((noinline)) void drop_unknown(struct worker *w, struct hops *h)
 {
 	uint16_t kept = 0;
 
-	relay_table_lookup_placed(w->rs->dp->paths, h->id, h->place, h->n, h->rec);
-	for (uint16_t i = 0; i < h->n; i++)
-		rte_prefetch0(h->rec[i]); /* NULL is harmless */
 	for (uint16_t i = 0; i < h->n; i++) {
-		if (unlikely(h->rec[i] == NULL)) {
+		if (h->rec[i] == NULL)
 			burst_drop(&w->stats, h->m[i], DROP_NO_PATH);
-			continue;
-		}
-		hop_keep(h, kept++, i);
+		else
+			hop_keep(h, kept++, i);
 	}
 	h->n = kept;
+}
+
+static void find_paths(struct worker *w, struct hops *h)
+{
+	bool all = true;
+
+	relay_table_lookup_placed(w->rs->dp->paths, h->id, h->place, h->n, h->rec);
+	for (uint16_t i = 0; i < h->n; i++) {
+		rte_prefetch0(h->rec[i]); /* NULL is harmless */
+		all &= h->rec[i] != NULL;
+	}
+	if (unlikely(!all))
+		drop_unknown(w, h);
 }
 
 void relay_stage(struct worker *w)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/iface.h"
 #include "appliance/path_count.h"
+#include "appliance/pipeline/switch_quick.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
@@ -374,27 +375,51 @@ static void sift(struct worker *w, const uint8_t *why)
 	h->n = kept;
 }
 
-void switch_stage(struct worker *w)
+/* ---- the stage ---- */
+
+/* The rest: those of other families at once, those with questions all together. */
+static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_t *rest, uint16_t n,
+						  uint32_t mark)
 {
-	const uint32_t mark = path_route_mark(fib_generation(w->fib));
-	uint8_t why[LANE_MAX], odd[LANE_MAX];
 	struct hops *h = &w->hops;
+	uint8_t why[LANE_MAX], odd[LANE_MAX];
 	uint16_t n_odd = 0;
 	bool all = true;
 
-	for (uint16_t i = 0; i < h->n; i++) {
-		const struct pass p = pass_of(h, i);
+	memset(why, DROP_MAX, sizeof(why));
+	for (uint16_t k = 0; k < n; k++) {
+		const struct pass p = pass_of(h, rest[k]);
 
 		if (unlikely(!is_plain(&p))) {
-			odd[n_odd++] = (uint8_t)i;
+			odd[n_odd++] = rest[k];
 			continue;
 		}
-		why[i] = (uint8_t)rewrite_any(w, &p, mark);
-		all &= why[i] == DROP_MAX;
+		why[rest[k]] = (uint8_t)rewrite_any(w, &p, mark);
+		all &= why[rest[k]] == DROP_MAX;
 	}
-	if (unlikely(n_odd > 0))
+	if (n_odd > 0)
 		switch_odd(w, odd, n_odd, mark, why);
 	if (unlikely(!all || n_odd > 0))
 		sift(w, why);
+}
+
+void switch_stage(struct worker *w)
+{
+	struct common c = common_of(w);
+	struct hops *h = &w->hops;
+	const struct burst *ahead = &w->lanes.ahead;
+	const uint16_t n = h->n, n_ahead = ahead->n;
+	uint8_t rest[LANE_MAX];
+	uint16_t n_rest = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (i < n_ahead)
+			rte_prefetch0(rte_pktmbuf_mtod(ahead->pkt[i], void *));
+		if (unlikely(!switch_common(w, h, i, &c)))
+			rest[n_rest++] = (uint8_t)i;
+	}
+	if (unlikely(n_rest > 0))
+		switch_rest(w, rest, n_rest, c.mark);
+	w->quick.known = RTE_MIN(n, n_ahead);
 	w->stats.relayed += h->n;
 }

@@ -108,14 +108,27 @@ static void send_ip(struct worker *w, struct rte_mbuf *m)
 /* Where hops of one next hop go; of the last one kept, for most share few. */
 struct way_out {
 	uint32_t nexthop; /* NO_WAY: nothing kept */
-	uint64_t mac;	  /* low 48 bits */
+	uint16_t link_len;
 	const struct iface *f;
 	struct port_burst *out;
-	uint16_t link_len;
+	uint64_t mac; /* low 48 bits */
+	/* An untagged link header as two words that overlap: its first 8 bytes, and its last 8 for IPv4
+	 * and for IPv6.
+	 */
+	uint64_t head, tail[2];
 };
 
+static uint64_t link_tail(const struct iface *f, uint16_t type)
+{
+	uint64_t word = (uint64_t)rte_cpu_to_be_16(type) << 48;
+
+	memcpy(&word, &f->mac, RTE_ETHER_ADDR_LEN);
+	return word;
+}
+
 /* False: not resolved, or no port. */
-static bool way_find(struct worker *w, uint32_t nexthop, struct way_out *way)
+static __attribute__((noinline)) bool way_find(struct worker *w, uint32_t nexthop,
+					       struct way_out *way)
 {
 	struct nexthop *nh = &w->nexthops[nexthop];
 	uint64_t word = atomic_load_explicit(&nh->word, memory_order_acquire);
@@ -133,7 +146,21 @@ static bool way_find(struct worker *w, uint32_t nexthop, struct way_out *way)
 	way->f = f;
 	way->out = &w->out[at];
 	way->link_len = link_len(f);
+	way->tail[0] = link_tail(f, RTE_ETHER_TYPE_IPV4);
+	way->tail[1] = link_tail(f, RTE_ETHER_TYPE_IPV6);
+	way->head = (word & 0xffffffffffffULL) | way->tail[0] << 48;
 	return true;
+}
+
+/* As link_write(). */
+static __rte_always_inline void way_write(uint8_t *ip, const struct way_out *way)
+{
+	if (unlikely(way->f->vlan != 0)) {
+		link_write(ip, way->f, way->mac);
+		return;
+	}
+	memcpy(ip - RTE_ETHER_HDR_LEN, &way->head, sizeof(way->head));
+	memcpy(ip - sizeof(way->tail[0]), &way->tail[*ip >> 4 == 6], sizeof(way->tail[0]));
 }
 
 /* A hop whose next hop is resolved is sent as it is; its mbuf is written to only where the outer
@@ -151,7 +178,7 @@ static __rte_always_inline void send_hop(struct worker *w, const struct hops *h,
 		send_ip(w, hop_leave(h, i));
 		return;
 	}
-	link_write(ip, way->f, way->mac);
+	way_write(ip, way);
 	off = (uint16_t)(room - way->link_len);
 	len = (uint16_t)(way->link_len + hop_size(h, i));
 	if (unlikely(m->data_off != off))
@@ -175,7 +202,7 @@ static __rte_always_inline void send_lane(struct worker *w, struct rte_mbuf *m, 
 		send_ip(w, m);
 		return;
 	}
-	link_write(rte_pktmbuf_mtod(m, uint8_t *), way->f, way->mac);
+	way_write(rte_pktmbuf_mtod(m, uint8_t *), way);
 	len = (uint16_t)(len + way->link_len);
 	pkt_cut(m, -(int)way->link_len, len);
 	way->out->bytes += len;

@@ -388,7 +388,7 @@ static void real_helper_then_stop(void **state)
 			m->port = r.w->ports[0];
 			assert_int_equal(rte_ring_enqueue(in, m), 0);
 		}
-		while (rte_ring_count(in) > 0) {
+		while (rte_ring_count(in) > 0 || r.w->lanes.ahead.n > 0) {
 			pipeline_run(r.w);
 			r.w->wake_peers = 0;
 		}

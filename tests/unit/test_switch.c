@@ -4,6 +4,8 @@
  */
 #include "tests/unit/rs_fixture.h"
 
+#include <rte_ip.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -36,6 +38,7 @@ struct row {
 	bool no_checksum;
 	int verdict; /* DOES_PASS or a drop reason */
 	const char *out_src, *out_dst;
+	bool is_ruffled;
 };
 
 /* clang-format off */
@@ -103,6 +106,28 @@ static void ntm_make(uint8_t *p, uint16_t len, uint64_t id, bool from_a, uint8_t
 		p[i] = i < WIRE_HDR_LEN ? h[i] : (uint8_t)(i * 7 + seed);
 }
 
+/* As other senders make their headers: with an ID, without DF, and bytes behind the datagram. All of it
+ * is gone when the packet leaves.
+ */
+static void ruffle(struct fix *f, struct rte_mbuf *m)
+{
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, RTE_ETHER_HDR_LEN);
+	uint16_t sum;
+
+	if (ip[0] >> 4 == 6)
+		return;
+	store_be32(ip + 4, (uint32_t)rng_u64(&f->rng) << 16 | (rng_below(&f->rng, 2) ? IP4_DF : 0));
+	if (rng_below(&f->rng, 8) == 0) {
+		uint16_t more = (uint16_t)(1 + rng_below(&f->rng, 20));
+
+		assert_non_null(rte_pktmbuf_append(m, more));
+		store_be16(ip + 2, (uint16_t)(load_be16(ip + 2) + more));
+	}
+	store_be16(ip + 10, 0);
+	sum = (uint16_t)~rte_raw_cksum(ip, IP4_HDR_LEN);
+	memcpy(ip + 10, &sum, 2);
+}
+
 static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8_t *ntm)
 {
 	struct fix_udp u = {.src = fix_ep(r->src),
@@ -111,7 +136,11 @@ static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8
 			    .tos = r->tos,
 			    .no_checksum = r->no_checksum};
 
-	fix_inject(f->w[0], fix_udp_frame(f, &u, ntm, r->len));
+	struct rte_mbuf *m = fix_udp_frame(f, &u, ntm, r->len);
+
+	if (r->is_ruffled)
+		ruffle(f, m);
+	fix_inject(f->w[0], m);
 	fix_run(f->w[0]);
 	return fix_out(f->w[0]);
 }
@@ -188,6 +217,9 @@ static void random_packets(void **state)
 
 		r.len = (uint16_t)(WIRE_HDR_LEN + rng_below(&f.rng, 1400));
 		r.tos = (uint8_t)rng_u64(&f.rng);
+		r.ttl = (uint8_t)(2 + rng_below(&f.rng, 254));
+		r.is_ruffled = rng_below(&f.rng, 2) == 0;
+		r.no_checksum = i % 4 == 0 && rng_below(&f.rng, 8) == 0;
 		ntm_make(ntm, r.len, r.path, r.from_a, 0, (uint8_t)i);
 		rng_fill(&f.rng, ntm + WIRE_HDR_LEN, r.len - (size_t)WIRE_HDR_LEN);
 		m = send_one(&f, &r, ntm);
