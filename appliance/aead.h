@@ -31,12 +31,14 @@ struct aead;
 /* One packet of a burst: a finished header, then the body in place, then the tag. */
 struct aead_op {
 	uint8_t suite;
+	bool wants_sum;	     /* in, sealing: sum is asked for */
 	bool ok;	     /* out: opened and authentic; always true after sealing */
 	uint16_t body_len;   /* in: opening, bytes between header and tag; sealing, of plain text */
 	uint16_t out_len;    /* out: bytes of body now (CBC: whole blocks) */
 	const uint8_t *keys; /* as aead_expand() made them, 64-byte aligned */
 	const uint8_t *iv;   /* 12 bytes; not read for CBC */
 	uint8_t *pkt;	     /* header; room behind the body for padding and tag when sealing */
+	uint64_t sum;	     /* out, where wanted: of the whole sealed packet, as csum_bytes() */
 };
 
 /* NULL with errno: ENOTSUP for an instruction set that this CPU or library has not. */

@@ -17,11 +17,25 @@ struct aead_backend {
 	void (*seal)(struct aead *a, struct aead_op *op, unsigned int n);
 };
 
+typedef uint64_t (*aead_sum_fn)(const uint8_t *p, size_t len);
+
 struct aead {
 	const struct aead_backend *backend;
 	enum aead_isa isa;
 	unsigned int key_bytes; /* of one direction; aead_key_bytes() */
+	aead_sum_fn sum;	/* the best for this CPU */
 };
+
+/* csum_bytes() from 0, and the same in 64 bytes at a time. */
+uint64_t aead_sum_any(const uint8_t *p, size_t len);
+uint64_t aead_sum_avx512(const uint8_t *p, size_t len); /* AVX-512BW */
+
+/* The outer checksum reads all that was just written: it is taken while that lies in the first cache. */
+static inline void aead_sum(const struct aead *a, struct aead_op *op)
+{
+	if (op->wants_sum)
+		op->sum = a->sum(op->pkt, (size_t)op->out_len + WIRE_OVERHEAD);
+}
 
 /* NULL with errno; ENOTSUP where the CPU lacks the variant. */
 struct aead *aead_imb_create(enum aead_isa isa);

@@ -104,6 +104,7 @@ static void gcm_seal(struct aead_imb *a, struct aead_op *op, const uint8_t nonce
 				   WIRE_HDR_LEN, tag, WIRE_TAG_LEN);
 	op->ok = true;
 	op->out_len = op->body_len;
+	aead_sum(&a->base, op);
 }
 
 static bool is_gcm(uint8_t suite)
@@ -197,6 +198,10 @@ static void imb_seal(struct aead *base, struct aead_op *op, unsigned int n)
 		imb_chacha_seal(a, &chacha);
 	if (cbc.n > 0)
 		imb_cbc_seal(a, &cbc);
+	for (unsigned int i = 0; i < chacha.n; i++)
+		aead_sum(base, chacha.op[i]);
+	for (unsigned int i = 0; i < cbc.n; i++)
+		aead_sum(base, cbc.op[i]);
 }
 
 /* ---- life ---- */
@@ -290,6 +295,7 @@ struct aead *aead_imb_create(enum aead_isa isa)
 	if (init_variant(a->mgr, isa) < 0)
 		goto err_destroy;
 	a->base.isa = isa_of(a->mgr);
+	a->base.sum = a->base.isa == AEAD_AVX512 ? aead_sum_avx512 : aead_sum_any;
 	a->base.key_bytes = a->base.isa == AEAD_AVX512 ? AEAD_KEY_BYTES : KEY_BYTES_FEW;
 	if (isa != AEAD_BEST && a->base.isa != isa)
 		goto err_destroy;

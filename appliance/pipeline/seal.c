@@ -23,9 +23,7 @@ struct sealing {
 	const struct leg_way *way;
 	struct leg_key *key;
 	uint32_t nexthop;
-	uint64_t sum; /* of the sealed packet, csum.h */
 	uint8_t tos, type, epoch;
-	bool port_sums; /* the port writes the outer checksums */
 };
 _Static_assert(sizeof(struct sealing) <= BATCH_NOTE, "notes of a batch");
 
@@ -216,7 +214,7 @@ static void ask_port(const struct worker *w, const struct sealing *s, uint8_t *u
 		store_be16(udp - IP4_HDR_LEN + 10, 0);
 }
 
-static void outer_put(struct worker *w, const struct sealing *s)
+static void outer_put(struct worker *w, const struct sealing *s, const struct aead_op *op)
 {
 	const struct endpoint *own = &w->rs->dp->locals[s->way->local].ep;
 	const struct endpoint *peer = &s->way->peer;
@@ -238,10 +236,10 @@ static void outer_put(struct worker *w, const struct sealing *s)
 	store_be16(udp + 4, len);
 	store_be16(udp + 6, 0);
 	outer_write(udp, len, &o);
-	if (s->port_sums)
+	if (!op->wants_sum)
 		ask_port(w, s, udp, csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
 	else
-		udp_sum(udp, s->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
+		udp_sum(udp, op->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
 	pkt_meta(s->m)->nexthop = s->nexthop;
 	burst_push(&w->stats, &w->lanes.tx, s->m);
 }
@@ -267,21 +265,14 @@ static void batch_add(struct worker *w, struct batch *b, const struct leg *leg, 
 		.keys = leg_key_tx(t, s->key),
 		.iv = s->key->tx_iv,
 		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
+		.wants_sum = !w->ifaces[w->nexthops[s->nexthop].iface].tx_checksum,
 	};
-	s->port_sums = w->ifaces[w->nexthops[s->nexthop].iface].tx_checksum;
 	sealings(b)[b->n++] = *s;
 }
 
-/* The outer checksum reads all that was just written: whoever sealed it has it in the cache. */
 static void seal_work(struct aead *a, struct batch *b)
 {
-	struct sealing *s = sealings(b);
-
 	aead_seal(a, b->op, b->n);
-	for (uint16_t i = 0; i < b->n; i++)
-		if (!s[i].port_sums)
-			s[i].sum = csum_bytes(b->op[i].pkt,
-					      (size_t)b->op[i].out_len + WIRE_OVERHEAD, 0);
 }
 
 static void seal_finish(struct worker *w, struct batch *b)
@@ -290,7 +281,7 @@ static void seal_finish(struct worker *w, struct batch *b)
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		if (likely(b->op[i].ok)) {
-			outer_put(w, &s[i]);
+			outer_put(w, &s[i], &b->op[i]);
 			w->stats.sealed++;
 		} else {
 			burst_drop(&w->stats, s[i].m, DROP_AUTH);

@@ -2,7 +2,8 @@
 /* The data path's packet protection against that of nodes (common/seal.c), both ways, in every variant
  * that this CPU has; one that it lacks is refused.
  */
-#include "appliance/aead.h"
+#include "appliance/aead_backend.h"
+#include "common/csum.h"
 #include "common/rng.h"
 #include "common/seal.h"
 
@@ -23,6 +24,7 @@ static const uint8_t suites[] = {SUITE_AES128_GCM, SUITE_AES256_GCM, SUITE_CHACH
 				 SUITE_AES128_CBC_HMAC_MD5, SUITE_AES128_CBC_HMAC_SHA256};
 
 enum { SUITES = sizeof(suites) };
+#define NO_SUM 0x5a5a5a5a5a5aULL
 
 struct bench {
 	struct rng rng;
@@ -53,13 +55,46 @@ static void fill(struct bench *b, unsigned int n, unsigned int only)
 	}
 }
 
+/* The one's complement sum in the obvious way (RFC 1071). */
+static uint16_t sum_by_bytes(const uint8_t *p, size_t len)
+{
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		sum += i & 1 ? (uint32_t)p[i] << 8 : p[i];
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	return (uint16_t)sum;
+}
+
+/* Few ones and none: what sums to 0 must be 0, and a lane must not run over. */
+static void sums_of_extremes(void **state)
+{
+	static const uint8_t fills[] = {0, 0xff, 0x80, 0x7f};
+	static uint8_t p[65536];
+
+	for (unsigned int f = 0; f < sizeof(fills); f++) {
+		memset(p, fills[f], sizeof(p));
+		for (size_t len = 0; len <= sizeof(p); len += len < 200 ? 1 : 4999) {
+			uint16_t want = sum_by_bytes(p, len);
+
+			assert_int_equal(csum_fold(aead_sum_any(p, len)), want);
+			if (__builtin_cpu_supports("avx512bw"))
+				assert_int_equal(csum_fold(aead_sum_avx512(p, len)), want);
+		}
+	}
+}
+
 static void sealed_here_opens_there(struct bench *b, unsigned int n, unsigned int only)
 {
 	uint8_t out[ROOM];
 
 	fill(b, n, only);
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		b->op[i].keys = b->tx[b->suite[i]];
+		b->op[i].wants_sum = rng_below(&b->rng, 2) == 0;
+		b->op[i].sum = NO_SUM;
+	}
 	uint16_t len[AEAD_BURST];
 
 	for (unsigned int i = 0; i < n; i++)
@@ -71,6 +106,10 @@ static void sealed_here_opens_there(struct bench *b, unsigned int n, unsigned in
 
 		assert_true(b->op[i].ok);
 		assert_int_equal(b->op[i].out_len + WIRE_OVERHEAD, total);
+		if (b->op[i].wants_sum)
+			assert_int_equal(csum_fold(b->op[i].sum), sum_by_bytes(b->pkt[i], total));
+		else
+			assert_int_equal(b->op[i].sum, NO_SUM);
 		assert_int_equal(got, b->op[i].out_len);
 		assert_memory_equal(out, b->plain[i] + WIRE_HDR_LEN, len[i]);
 		for (int j = len[i]; j < got; j++)
@@ -306,6 +345,7 @@ static void keys_end_where_they_say(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sums_of_extremes),
 		cmocka_unit_test(best),
 		cmocka_unit_test(noaesni),
 		cmocka_unit_test(keys_end_where_they_say),
