@@ -17,15 +17,29 @@
  */
 enum { OUTER_TTL = 64, SPENT_TELL_SEC = 5 };
 
-/* One packet between the loops. */
+/* What is noted of a packet from sealing to its way out. */
 struct sealing {
 	struct rte_mbuf *m;
 	const struct leg_way *way;
-	struct leg_key *key;
 	uint32_t nexthop;
-	uint8_t tos, type, epoch;
+	uint32_t flow; /* label of IPv6 */
+	uint8_t tos;
 };
 _Static_assert(sizeof(struct sealing) <= BATCH_NOTE, "notes of a batch");
+
+/* All that packets of one leg have in common: looked up once for those that come in a row. */
+struct sealer {
+	const struct leg *leg; /* NULL: none yet */
+	const struct leg_way *way;
+	struct leg_key *key;
+	struct subscriber *sub;
+	const uint8_t *keys; /* expanded */
+	uint32_t nexthop;
+	uint16_t room; /* bytes of body that fit at once */
+	uint16_t head; /* outer bytes in front of the NTM packet */
+	uint8_t epoch;
+	bool port_sums; /* the port writes the outer checksums */
+};
 
 static bool suite_pads(uint8_t suite)
 {
@@ -91,76 +105,84 @@ static void tell_soft(struct worker *w, const struct leg *leg, uint8_t epoch)
 }
 
 /* A node at rest makes no new keys: it is asked to, again while somebody sends to it. */
-static void tell_spent(struct worker *w, const struct leg *leg, const struct sealing *s)
+static __attribute__((noinline)) void tell_spent(struct worker *w, const struct sealer *c)
 {
 	uint16_t sec = (uint16_t)(w->now / 1000000000);
 
-	if ((s->key->flags & KEY_SPENT_TOLD) != 0 &&
-	    (uint16_t)(sec - s->key->spent_told_sec) < SPENT_TELL_SEC)
+	if ((c->key->flags & KEY_SPENT_TOLD) != 0 &&
+	    (uint16_t)(sec - c->key->spent_told_sec) < SPENT_TELL_SEC)
 		return;
-	s->key->flags |= KEY_SPENT_TOLD;
-	s->key->spent_told_sec = sec;
-	tell_soft(w, leg, s->epoch);
+	c->key->flags |= KEY_SPENT_TOLD;
+	c->key->spent_told_sec = sec;
+	tell_soft(w, c->leg, c->epoch);
 }
 
 /* The next sequence of the leg's sending key on the way's route. */
-static enum drop_reason seq_take(struct worker *w, const struct leg *leg, const struct sealing *s,
-				 uint32_t *seq)
+static enum drop_reason seq_take(struct worker *w, const struct sealer *c, uint32_t *seq)
 {
-	_Atomic uint32_t *next = &s->key->tx_seq[s->way->route >> 1];
+	_Atomic uint32_t *next = &c->key->tx_seq[c->way->route >> 1];
 	const struct rs_dp *dp = w->rs->dp;
 
 	*seq = atomic_load_explicit(next, memory_order_relaxed);
-	if (unlikely(*seq >= dp->key_hard_packets || w->now >= s->key->data_until_ns)) {
-		tell_spent(w, leg, s);
+	if (unlikely(*seq >= dp->key_hard_packets || w->now >= c->key->data_until_ns)) {
+		tell_spent(w, c);
 		return DROP_KEY_SPENT;
 	}
-	if (unlikely(*seq >= dp->key_soft_packets && (s->key->flags & KEY_SOFT_TOLD) == 0)) {
-		s->key->flags |= KEY_SOFT_TOLD;
-		tell_soft(w, leg, s->epoch);
+	if (unlikely(*seq >= dp->key_soft_packets && (c->key->flags & KEY_SOFT_TOLD) == 0)) {
+		c->key->flags |= KEY_SOFT_TOLD;
+		tell_soft(w, c->leg, c->epoch);
 	}
 	atomic_store_explicit(next, *seq + 1, memory_order_relaxed);
 	return DROP_MAX;
 }
 
-static enum drop_reason way_check(struct worker *w, const struct leg *leg, struct sealing *s)
+static enum drop_reason sealer_set(struct worker *w, struct sealer *c, const struct leg *leg)
 {
 	struct leg_table *t = w->rs->dp->legs;
 	uint8_t flags = atomic_load_explicit(&leg->flags, memory_order_acquire);
 	int64_t key;
 
+	c->leg = NULL;
 	if (unlikely((flags & LEG_CONFIRMED) == 0))
 		return DROP_LEG_UNCONFIRMED;
-	s->way = leg_way(t, leg);
-	s->epoch = atomic_load_explicit(&leg->tx_epoch, memory_order_acquire);
-	key = leg_key_at(leg, s->epoch);
+	c->way = leg_way(t, leg);
+	c->epoch = atomic_load_explicit(&leg->tx_epoch, memory_order_acquire);
+	key = leg_key_at(leg, c->epoch);
 	if (unlikely(key < 0))
 		return DROP_NO_KEY;
-	s->key = &t->keys[key];
-	rte_prefetch0(s->key);
-	s->nexthop = nexthop_of(w, s->way);
-	return likely(s->nexthop != NEXTHOP_NONE) ? DROP_MAX : DROP_NO_ROUTE;
+	c->key = &t->keys[key];
+	c->nexthop = nexthop_of(w, c->way);
+	if (unlikely(c->nexthop == NEXTHOP_NONE))
+		return DROP_NO_ROUTE;
+	c->leg = leg;
+	c->sub = &t->subscribers[leg->subscriber];
+	c->keys = leg_key_tx(t, c->key);
+	c->room = body_room(outer_mtu(w, c->way, c->nexthop), c->way, c->key->suite);
+	c->head = (uint16_t)(outer_len(&c->way->peer.ip) + UDP_HDR_LEN);
+	c->port_sums = w->ifaces[w->nexthops[c->nexthop].iface].tx_checksum;
+	return DROP_MAX;
 }
 
 /* Header in front of the body, credit, room behind it. */
-static enum drop_reason header_put(struct worker *w, const struct leg *leg, struct sealing *s)
+static enum drop_reason header_put(struct worker *w, const struct sealer *c, struct rte_mbuf *m,
+				   uint8_t type)
 {
-	uint16_t body = rte_pktmbuf_data_len(s->m), sealed = aead_sealed_len(s->key->suite, body);
-	uint32_t outer = outer_len(&s->way->peer.ip) + UDP_HDR_LEN + sealed, seq;
+	uint16_t body = rte_pktmbuf_data_len(m), sealed = aead_sealed_len(c->key->suite, body);
 	enum drop_reason why;
+	uint32_t seq;
 
-	if (unlikely(s->way->limited &&
-		     !leg_credit_take(&w->rs->dp->legs->credit[leg->slot], outer, w->now)))
+	if (unlikely(c->way->limited && !leg_credit_take(&w->rs->dp->legs->credit[c->leg->slot],
+							 (uint32_t)c->head + sealed, w->now)))
 		return DROP_LEG_CREDIT;
-	if (unlikely(rte_pktmbuf_headroom(s->m) < WIRE_HDR_LEN + UDP_HDR_LEN + IP6_HDR_LEN ||
-		     rte_pktmbuf_tailroom(s->m) + body + WIRE_HDR_LEN < sealed))
+	if (unlikely(rte_pktmbuf_headroom(m) < WIRE_HDR_LEN + UDP_HDR_LEN + IP6_HDR_LEN ||
+		     rte_pktmbuf_tailroom(m) + body + WIRE_HDR_LEN < sealed))
 		return DROP_HEADROOM;
-	why = seq_take(w, leg, s, &seq);
+	why = seq_take(w, c, &seq);
 	if (unlikely(why != DROP_MAX))
 		return why;
-	pkt_cut(s->m, -WIRE_HDR_LEN, sealed);
-	wire_build(rte_pktmbuf_mtod(s->m, void *), s->type,
-		   wire_flags(false, s->epoch, s->way->route), seq, s->key->peer_index);
+	pkt_cut(m, -WIRE_HDR_LEN, sealed);
+	wire_build(rte_pktmbuf_mtod(m, void *), type, wire_flags(false, c->epoch, c->way->route),
+		   seq, c->key->peer_index);
 	return DROP_MAX;
 }
 
@@ -169,9 +191,9 @@ static enum drop_reason header_put(struct worker *w, const struct leg *leg, stru
 /* The inner packet does not fit at once: its second half goes into a packet of its own. The first
  * part is whole blocks, as CBC asks for.
  */
-static struct rte_mbuf *second_part(struct worker *w, struct sealing *s, uint16_t room)
+static struct rte_mbuf *second_part(struct worker *w, struct rte_mbuf *whole, uint16_t room)
 {
-	uint16_t len = rte_pktmbuf_data_len(s->m);
+	uint16_t len = rte_pktmbuf_data_len(whole);
 	uint16_t first = (uint16_t)RTE_MIN(((len / 2 + 15) & ~15), room & ~15);
 	struct rte_mbuf *m;
 
@@ -181,13 +203,65 @@ static struct rte_mbuf *second_part(struct worker *w, struct sealing *s, uint16_
 	if (m == NULL)
 		return NULL;
 	memcpy(rte_pktmbuf_append(m, (uint16_t)(len - first)),
-	       rte_pktmbuf_mtod_offset(s->m, void *, first), (size_t)(len - first));
-	rte_pktmbuf_trim(s->m, (uint16_t)(len - first));
-	pkt_meta(m)->leg = pkt_meta(s->m)->leg;
+	       rte_pktmbuf_mtod_offset(whole, void *, first), (size_t)(len - first));
+	rte_pktmbuf_trim(whole, (uint16_t)(len - first));
+	pkt_meta(m)->leg = pkt_meta(whole)->leg;
 	return m;
 }
 
 /* ---- behind it ---- */
+
+/* Outer headers of what goes one way: written once, for packets that go it in a row. */
+struct envelope {
+	const struct leg_way *way; /* NULL: none yet */
+	const struct endpoint *own;
+	bool v4;
+	uint64_t pseudo; /* sum of the addresses, the protocol and the UDP ports */
+	uint32_t ports;	 /* as they lie in memory, and so below */
+	uint32_t ttl;	 /* IPv4: TTL and protocol, the checksum as zero */
+	uint64_t addrs;
+};
+
+static void envelope_set(const struct worker *w, struct envelope *e, const struct leg_way *way)
+{
+	const struct endpoint *own = &w->rs->dp->locals[way->local].ep;
+
+	*e = (struct envelope){
+		.way = way,
+		.own = own,
+		.v4 = ip_is_v4(&way->peer.ip),
+		.pseudo = csum_pseudo(&own->ip, &way->peer.ip, IPPROTO_UDP, 0),
+		.ports = rte_cpu_to_be_32((uint32_t)own->port << 16 | way->peer.port),
+		.ttl = rte_cpu_to_be_32((uint32_t)OUTER_TTL << 24 | IPPROTO_UDP << 16),
+		.addrs = (uint64_t)ip_v4(&way->peer.ip) << 32 | ip_v4(&own->ip),
+	};
+	e->pseudo += e->ports;
+}
+
+/* UDP's header and IPv4's in front of it, with DF and without an ID, as outer.h. udp_len goes into the sums
+ * twice: of the pseudo header, and as the field it is.
+ */
+static __rte_always_inline void envelope_put4(uint8_t *udp, uint16_t udp_len,
+					      const struct envelope *e, uint8_t tos, uint64_t body)
+{
+	uint64_t first =
+		__builtin_bswap64(0x45ULL << 56 | (uint64_t)tos << 48 |
+				  (uint64_t)(uint16_t)(IP4_HDR_LEN + udp_len) << 32 | IP4_DF);
+	uint64_t sum = (first & UINT32_MAX) + (first >> 32) + e->ttl + (uint32_t)e->addrs +
+		       (e->addrs >> 32);
+	uint32_t ttl = e->ttl | (uint32_t)(uint16_t)~csum_fold(sum) << 16;
+	uint16_t check = (uint16_t)~csum_fold(body + e->pseudo + 2 * csum_be16(udp_len));
+	uint32_t last;
+
+	if (unlikely(check == 0))
+		check = 0xffff;
+	last = rte_cpu_to_be_16(udp_len) | (uint32_t)check << 16;
+	memcpy(udp - 20, &first, 8);
+	memcpy(udp - 12, &ttl, 4);
+	memcpy(udp - 8, &e->addrs, 8);
+	memcpy(udp, &e->ports, 4);
+	memcpy(udp + 4, &last, 4);
+}
 
 static void udp_sum(uint8_t *udp, uint64_t rest)
 {
@@ -214,32 +288,47 @@ static void ask_port(const struct worker *w, const struct sealing *s, uint8_t *u
 		store_be16(udp - IP4_HDR_LEN + 10, 0);
 }
 
-static void outer_put(struct worker *w, const struct sealing *s, const struct aead_op *op)
+/* Of any family, with sums or without. */
+static __attribute__((noinline)) void envelope_put(const struct worker *w, uint8_t *udp,
+						   uint16_t udp_len, const struct envelope *e,
+						   const struct sealing *s,
+						   const struct aead_op *op)
 {
-	const struct endpoint *own = &w->rs->dp->locals[s->way->local].ep;
-	const struct endpoint *peer = &s->way->peer;
-	uint16_t ip_len = (uint16_t)outer_len(&peer->ip);
-	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m));
-	uint8_t *udp = rte_pktmbuf_mtod(s->m, uint8_t *) - UDP_HDR_LEN;
 	struct outer o = {
-		.src = &own->ip,
-		.dst = &peer->ip,
-		.tos = s->tos, /* RFC 6040 section 4.1, normal mode */
+		.src = &e->own->ip,
+		.dst = &e->way->peer.ip,
+		.tos = s->tos,
 		.ttl = OUTER_TTL,
 		.proto = IPPROTO_UDP,
-		.flow = (uint32_t)(s->key->peer_index >> 20),
+		.flow = s->flow,
 	};
+	uint64_t pseudo = csum_pseudo(o.src, o.dst, IPPROTO_UDP, udp_len);
 
-	pkt_cut(s->m, -(UDP_HDR_LEN + ip_len), (uint16_t)(ip_len + len));
-	store_be16(udp, own->port);
-	store_be16(udp + 2, peer->port);
-	store_be16(udp + 4, len);
+	memcpy(udp, &e->ports, 4);
+	store_be16(udp + 4, udp_len);
 	store_be16(udp + 6, 0);
-	outer_write(udp, len, &o);
-	if (!op->wants_sum)
-		ask_port(w, s, udp, csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
+	outer_write(udp, udp_len, &o);
+	if (op->wants_sum)
+		udp_sum(udp, op->sum + pseudo);
 	else
-		udp_sum(udp, op->sum + csum_pseudo(&own->ip, &peer->ip, IPPROTO_UDP, len));
+		ask_port(w, s, udp, pseudo);
+}
+
+static __rte_always_inline void outer_put(struct worker *w, struct envelope *e,
+					  const struct sealing *s, const struct aead_op *op)
+{
+	uint16_t len = (uint16_t)(UDP_HDR_LEN + rte_pktmbuf_data_len(s->m));
+	uint8_t *udp = op->pkt - UDP_HDR_LEN;
+	uint16_t ip_len;
+
+	if (unlikely(s->way != e->way))
+		envelope_set(w, e, s->way);
+	ip_len = e->v4 ? IP4_HDR_LEN : IP6_HDR_LEN;
+	pkt_cut(s->m, -(UDP_HDR_LEN + ip_len), (uint16_t)(ip_len + len));
+	if (likely(e->v4 && op->wants_sum))
+		envelope_put4(udp, len, e, s->tos, op->sum);
+	else
+		envelope_put(w, udp, len, e, s, op);
 	pkt_meta(s->m)->nexthop = s->nexthop;
 	burst_push(&w->stats, &w->lanes.tx, s->m);
 }
@@ -249,25 +338,34 @@ static struct sealing *sealings(struct batch *b)
 	return (struct sealing *)(void *)b->note;
 }
 
-static void batch_add(struct worker *w, struct batch *b, const struct leg *leg, struct sealing *s)
+/* ---- one packet ---- */
+
+/* tos: RFC 6040 section 4.1, normal mode. */
+static void batch_add(struct worker *w, struct batch *b, const struct sealer *c, struct rte_mbuf *m,
+		      uint8_t type, uint8_t tos)
 {
-	uint16_t body = rte_pktmbuf_data_len(s->m);
-	const struct leg_table *t = w->rs->dp->legs;
-	enum drop_reason why = header_put(w, leg, s);
+	uint16_t body = rte_pktmbuf_data_len(m);
+	enum drop_reason why = header_put(w, c, m, type);
 
 	if (unlikely(why != DROP_MAX)) {
-		burst_drop(&w->stats, s->m, why);
+		burst_drop(&w->stats, m, why);
 		return;
 	}
 	b->op[b->n] = (struct aead_op){
-		.suite = s->key->suite,
+		.suite = c->key->suite,
 		.body_len = body,
-		.keys = leg_key_tx(t, s->key),
-		.iv = s->key->tx_iv,
-		.pkt = rte_pktmbuf_mtod(s->m, uint8_t *),
-		.wants_sum = !w->ifaces[w->nexthops[s->nexthop].iface].tx_checksum,
+		.keys = c->keys,
+		.iv = c->key->tx_iv,
+		.pkt = rte_pktmbuf_mtod(m, uint8_t *),
+		.wants_sum = !c->port_sums,
 	};
-	sealings(b)[b->n++] = *s;
+	sealings(b)[b->n++] = (struct sealing){
+		.m = m,
+		.way = c->way,
+		.nexthop = c->nexthop,
+		.flow = (uint32_t)(c->key->peer_index >> 20),
+		.tos = tos,
+	};
 }
 
 static void seal_work(struct aead *a, struct batch *b)
@@ -278,10 +376,11 @@ static void seal_work(struct aead *a, struct batch *b)
 static void seal_finish(struct worker *w, struct batch *b)
 {
 	const struct sealing *s = sealings(b);
+	struct envelope e = {.way = NULL};
 
 	for (uint16_t i = 0; i < b->n; i++) {
 		if (likely(b->op[i].ok)) {
-			outer_put(w, &s[i], &b->op[i]);
+			outer_put(w, &e, &s[i], &b->op[i]);
 			w->stats.sealed++;
 		} else {
 			burst_drop(&w->stats, s[i].m, DROP_AUTH);
@@ -291,43 +390,47 @@ static void seal_finish(struct worker *w, struct batch *b)
 
 /* Two sequence numbers of one route, one after the other, in one batch. */
 static __attribute__((noinline)) bool in_two_parts(struct worker *w, struct batch *b,
-						   const struct leg *leg, struct sealing *s,
-						   uint16_t room)
+						   const struct sealer *c, struct rte_mbuf *m,
+						   uint8_t tos)
 {
-	struct sealing second = *s;
+	struct rte_mbuf *second = second_part(w, m, c->room);
 
-	second.m = second_part(w, s, room);
-	if (second.m == NULL) {
-		burst_drop(&w->stats, s->m, DROP_MTU);
+	if (second == NULL) {
+		burst_drop(&w->stats, m, DROP_MTU);
 		return false;
 	}
-	s->type = WIRE_DATA_FIRST;
-	second.type = WIRE_DATA_SECOND;
-	batch_add(w, b, leg, s);
-	batch_add(w, b, leg, &second);
+	batch_add(w, b, c, m, WIRE_DATA_FIRST, tos);
+	batch_add(w, b, c, second, WIRE_DATA_SECOND, tos);
 	return true;
 }
 
-static void seal_one(struct worker *w, struct batch *b, struct sealing *s)
+static __rte_always_inline void seal_one(struct worker *w, struct batch *b, struct sealer *c,
+					 struct rte_mbuf *m)
 {
-	const struct leg *leg = pkt_meta(s->m)->leg;
-	struct subscriber *sub = &w->rs->dp->legs->subscribers[leg->subscriber];
-	uint16_t room = body_room(outer_mtu(w, s->way, s->nexthop), s->way, s->key->suite);
-	uint16_t len = rte_pktmbuf_data_len(s->m);
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint8_t tos = ip[0] >> 4 == 6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1];
+	uint16_t len = rte_pktmbuf_data_len(m);
+	const struct leg *leg = pkt_meta(m)->leg;
+	enum drop_reason why;
 
-	if (likely(len <= room))
-		batch_add(w, b, leg, s);
-	else if (!in_two_parts(w, b, leg, s, room))
+	if (unlikely(leg != c->leg)) {
+		why = sealer_set(w, c, leg);
+		if (unlikely(why != DROP_MAX)) {
+			burst_drop(&w->stats, m, why);
+			return;
+		}
+	}
+	if (likely(len <= c->room))
+		batch_add(w, b, c, m, WIRE_DATA, tos);
+	else if (!in_two_parts(w, b, c, m, tos))
 		return;
-	sub->tx_packets++;
-	sub->tx_bytes += len;
+	c->sub->tx_packets++;
+	c->sub->tx_bytes += len;
 }
 
-static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
+static void seal_some(struct worker *w, struct sealer *c, struct rte_mbuf **pkt, uint16_t n)
 {
-	struct sealing s[AEAD_BURST / 2];
 	struct batch *b = share_begin(w);
-	uint16_t kept = 0;
 
 	if (unlikely(b == NULL)) {
 		for (uint16_t i = 0; i < n; i++)
@@ -337,23 +440,8 @@ static void seal_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 	b->n = 0;
 	b->work = seal_work;
 	b->finish = seal_finish;
-	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t *ip = rte_pktmbuf_mtod(pkt[i], const uint8_t *);
-		enum drop_reason why;
-
-		s[kept] = (struct sealing){
-			.m = pkt[i],
-			.type = WIRE_DATA,
-			.tos = ip[0] >> 4 == 6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1],
-		};
-		why = way_check(w, pkt_meta(pkt[i])->leg, &s[kept]);
-		if (likely(why == DROP_MAX))
-			kept++;
-		else
-			burst_drop(&w->stats, pkt[i], why);
-	}
-	for (uint16_t i = 0; i < kept; i++)
-		seal_one(w, b, &s[i]);
+	for (uint16_t i = 0; i < n; i++)
+		seal_one(w, b, c, pkt[i]);
 	share_commit(w, b);
 }
 
@@ -361,8 +449,9 @@ void seal_stage(struct worker *w)
 {
 	struct burst *l = &w->lanes.seal;
 	const uint16_t step = AEAD_BURST / 2; /* each may become two */
+	struct sealer c = {.leg = NULL};
 
 	for (uint16_t i = 0; i < l->n; i += step)
-		seal_some(w, l->pkt + i, RTE_MIN((uint16_t)(l->n - i), step));
+		seal_some(w, &c, l->pkt + i, RTE_MIN((uint16_t)(l->n - i), step));
 	l->n = 0;
 }
