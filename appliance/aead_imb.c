@@ -115,8 +115,8 @@ static bool is_gcm(uint8_t suite)
 /* The keys of a packet are 8 or 16 lines, as many as a core has misses under way at once: they are asked for
  * a few packets ahead, by whoever does the cipher, and once for packets of one leg in a row.
  */
-static void fetch_keys(const struct aead_imb *a, const struct aead_op *op, unsigned int n,
-		       unsigned int i)
+static inline void fetch_keys(const struct aead_imb *a, const struct aead_op *op, unsigned int n,
+			      unsigned int i)
 {
 	if (i >= n || (i > 0 && op[i].keys == op[i - 1].keys))
 		return;

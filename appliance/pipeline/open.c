@@ -299,8 +299,10 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 		else
 			burst_drop(&w->stats, pkt[i], why);
 	}
+	/* Those of one leg in a row share all of it. */
 	for (uint16_t i = 0; i < kept; i++)
-		prefetch_records(w, &o[i]);
+		if (i == 0 || o[i].key != o[i - 1].key || o[i].route != o[i - 1].route)
+			prefetch_records(w, &o[i]);
 	for (uint16_t i = 0; i < kept; i++) {
 		why = may_open(w, &o[i]);
 		if (unlikely(why != DROP_MAX)) {
