@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/nat_pool.h"
 
+#include "appliance/table_mem.h"
+
 #include "common/bytes.h"
 
 #include <errno.h>
@@ -17,8 +19,8 @@ struct block {
 	uint32_t next;		   /* block + 1: of the subscriber, or free on the address */
 	uint32_t prev;		   /* block + 1: of the subscriber */
 	uint16_t addr;
-	uint16_t base; /* first port */
-};
+	uint16_t base;		/* first port */
+} __attribute__((aligned(64))); /* one line, whatever of it a new mapping needs */
 
 struct address {
 	struct ip_addr ip;
@@ -188,7 +190,7 @@ struct nat_pool *nat_pool_create(const struct nat_range *ranges, unsigned int n,
 			at++;
 		}
 	}
-	p->blocks = calloc(p->n_blocks + 1, sizeof(*p->blocks));
+	p->blocks = table_mem_alloc((p->n_blocks + 1) * sizeof(*p->blocks));
 	if (p->blocks == NULL)
 		goto err_destroy;
 	at = 0;
@@ -208,7 +210,7 @@ void nat_pool_destroy(struct nat_pool *p)
 		return;
 	free(p->mine);
 	free(p->addrs);
-	free(p->blocks);
+	table_mem_free(p->blocks, (p->n_blocks + 1) * sizeof(*p->blocks));
 	free(p);
 }
 
