@@ -181,20 +181,43 @@ static bool is_plain(struct worker *w, struct nat_pass *p, int *addr)
 	return true;
 }
 
-/* For this worker, and such as nat_quick.h means; then of t is set what the look-up needs. */
-static __rte_always_inline bool is_quick(struct worker *w, struct nat_pass *p, int *addr)
+/* The pool's address that packets came to last: those to one node come in a row. */
+struct last {
+	uint32_t dst; /* 0: none, and no address of a pool */
+	int addr;     /* its place, -1: none */
+	int owner;    /* worker that has it alone; -1: it depends on the port */
+};
+
+static __attribute__((noinline)) void last_set(const struct nat_pool *pool, struct last *l,
+					       uint32_t dst)
+{
+	struct ip_addr ip = ip_from_v4(dst);
+
+	l->dst = dst;
+	l->addr = nat_pool_addr_find(pool, &ip);
+	l->owner = l->addr < 0 ? -1 : nat_pool_addr_owner(pool, (uint16_t)l->addr);
+}
+
+/* For this worker, and such as nat_quick.h means; then of t is set what the look-up needs. A port that the
+ * pool does not have leads to no flow, and the long way has a name for that.
+ */
+static __rte_always_inline bool is_quick(struct worker *w, struct nat_pass *p, struct last *l)
 {
 	const struct nat_pool *pool = w->rs->nat->pool;
-	struct ip_addr dst;
+	uint32_t dst;
 
 	if (unlikely(!nat_quick_is(p->c.ip, p->c.len)))
 		return false;
-	dst = nat_quick_dst(p->c.ip);
+	memcpy(&dst, p->c.ip + 16, sizeof(dst));
+	if (unlikely(dst != l->dst))
+		last_set(pool, l, dst);
+	if (unlikely(l->addr < 0))
+		return false;
 	p->t.src = nat_quick_src(p->c.ip);
 	p->t.dport = load_be16(p->c.ip + QUICK_AT_DPORT);
 	p->t.class = (uint8_t)nat_quick_proto(p->c.ip);
-	*addr = nat_pool_addr_find(pool, &dst);
-	return *addr >= 0 && nat_pool_owner(pool, (uint16_t)*addr, p->t.dport) == w->id;
+	return likely(l->owner == w->id) ||
+	       (l->owner < 0 && nat_pool_owner(pool, (uint16_t)l->addr, p->t.dport) == w->id);
 }
 
 /* False: not done, the long way has the name of what is in the way. */
@@ -236,6 +259,7 @@ void nat_in_stage(struct worker *w)
 	struct flow_probe probe;
 	uint16_t kept = 0;
 	uint32_t ref;
+	struct last last = {.dst = 0, .addr = -1};
 	int addr[LANE_MAX];
 
 	for (uint16_t i = 0; i < b->n; i++) {
@@ -251,7 +275,8 @@ void nat_in_stage(struct worker *w)
 		p->f = NULL;
 		p->iface = pkt_meta(m)->iface;
 		p->c = (struct cut){pkt_l3(m), pkt_meta(m)->l3_len};
-		p->is_quick = is_quick(w, p, &addr[kept]);
+		p->is_quick = is_quick(w, p, &last);
+		addr[kept] = last.addr;
 		if (unlikely(!p->is_quick && !is_plain(w, p, &addr[kept])))
 			continue;
 		hash[kept] = nat_hash_out(n, (uint16_t)addr[kept], proto_of(&p->t), p->t.dport,
