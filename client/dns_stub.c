@@ -56,6 +56,8 @@ int dns_stub_set_names(struct dns_stub *s, enum dns_stub_list which, const struc
 {
 	if (n > DNS_STUB_NAMES_MAX)
 		return -E2BIG;
+	if (which == DNS_STUB_RELAY)
+		stub_names_let_go(s, names, n);
 	for (unsigned int i = 0; i < n; i++)
 		s->lists[which][i] = names[i];
 	s->list_n[which] = n;

@@ -92,6 +92,23 @@ uint64_t stub_names_expire(struct dns_stub *s, uint64_t now)
 	return next;
 }
 
+void stub_names_let_go(struct dns_stub *s, const struct dns_name *relay, unsigned int n)
+{
+	for (uint32_t i = 0; i < s->names_n; i++) {
+		struct stub_name *e = &s->names[i];
+		unsigned int k = 0;
+
+		/* A peer's name may stand under no list: it is no business of the policy. */
+		if (e->state != STUB_NAME_VIPS || e->is_forever ||
+		    !stub_list_has(s, DNS_STUB_RELAY, &e->name))
+			continue;
+		while (k < n && !dns_name_under(&e->name, &relay[k]))
+			k++;
+		if (k == n)
+			e->until = 0; /* its PTR stays: what runs goes on */
+	}
+}
+
 int dns_stub_learn(struct dns_stub *s, uint64_t now, const char *name, const struct ip_addr *vip4,
 		   const struct ip_addr *vip6, bool forever)
 {

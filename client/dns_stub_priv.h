@@ -92,6 +92,8 @@ bool stub_name_is_other(struct dns_stub *s, uint64_t now, const struct dns_name 
 /* An NTMobile name by the lists that is not known to be none: its real address must not be seen. */
 bool stub_name_is_hidden(struct dns_stub *s, uint64_t now, const struct dns_name *n);
 uint64_t stub_names_expire(struct dns_stub *s, uint64_t now);
+/* The relay policy becomes these n names: what was found for others of it is no longer believed. */
+void stub_names_let_go(struct dns_stub *s, const struct dns_name *relay, unsigned int n);
 
 /* dns_stub_upstream.c */
 void stub_forward(struct dns_stub *s, uint64_t now, struct stub_query *q);

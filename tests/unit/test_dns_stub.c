@@ -398,6 +398,37 @@ static void test_relay_fails_open(void **state)
 	free(sh);
 }
 
+/* The next question for a name that the policy has no more goes the open way; other names that are
+ * known, and who an address belongs to, stay as they are.
+ */
+static void test_relay_taken_away(void **state)
+{
+	struct shell *sh = *state;
+	struct ip_addr peer = ip_of("240.0.0.7");
+
+	ask(sh, "www.web.example", LDNS_RR_TYPE_A);
+	direction_is(sh, "www.web.example", DNS_STUB_IS_VIPS, "240.0.0.9", NULL);
+	ask(sh, "web.example", LDNS_RR_TYPE_A);
+	direction_is(sh, "web.example", DNS_STUB_IS_VIPS, "240.0.0.8", NULL);
+	assert_int_equal(dns_stub_learn(sh->stub, sh->now, "eve.dc2.example", &peer, &none, false),
+			 0);
+
+	names_set(sh->stub, DNS_STUB_RELAY, "www.web.example");
+	ask(sh, "web.example", LDNS_RR_TYPE_A);
+	assert_int_equal(sh->sent_n, 1);
+	upstream_says(sh, 0, false, "web.example. 300 IN A 198.51.100.80");
+	reply_is(sh, 0, "web.example 300 A 198.51.100.80;");
+	ask(sh, "8.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR);
+	reply_is(sh, 0, "8.0.0.240.in-addr.arpa 30 PTR web.example;");
+	ask(sh, "www.web.example", LDNS_RR_TYPE_A);
+	reply_is(sh, 0, "www.web.example 30 A 240.0.0.9;");
+	ask(sh, "eve.dc2.example", LDNS_RR_TYPE_A);
+	reply_is(sh, 0, "eve.dc2.example 30 A 240.0.0.7;");
+	assert_int_equal(sh->sent_n, 1);
+	assert_int_equal(sh->ask_n, 2);
+	at_rest(sh);
+}
+
 static void test_not_ntm(void **state)
 {
 	struct shell *sh = *state;
@@ -772,6 +803,7 @@ int main(void)
 		STUB_TEST(test_other_types),
 		STUB_TEST(test_no_dc),
 		cmocka_unit_test(test_relay_fails_open),
+		cmocka_unit_test_setup_teardown(test_relay_taken_away, setup, teardown),
 		STUB_TEST(test_not_ntm),
 		STUB_TEST(test_chain),
 		STUB_TEST(test_unasked),
