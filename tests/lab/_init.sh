@@ -80,6 +80,11 @@ for key in sys.argv[1:]:
 print(v)' "$@"
 }
 
+# packets FILE FILTER: how many of a capture match. tcpdump reads what tshark takes seconds for.
+packets() {
+	tcpdump -nr "$1" "$2" 2>/dev/null | wc -l
+}
+
 # alive PROGRAM...: the nodes on which one of them runs.
 alive() {
 	"$lab" status --json | python3 -c '

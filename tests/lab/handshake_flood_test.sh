@@ -42,12 +42,12 @@ cat "$tmp/flood"
 # Answers to the made-up sources, and their questions, in bytes of UDP payload. The answers are seen
 # at the router: the appliance's port sends past the taps of its own space.
 payloads() {
-	tshark -r "$1" -Y "udp && !icmp && $2" -T fields -e udp.length 2>/dev/null
+	tcpdump -nqr "$1" "udp and $2" 2>/dev/null | sed -n 's/.* length \([0-9]*\)$/\1/p'
 }
-payloads "$tmp/ap1.pcap" 'ip.src == 20.0.77.0/24' | sed 's/^/in /' >"$tmp/flows"
-payloads "$tmp/out.pcap" 'ip.dst == 20.0.77.0/24' | sed 's/^/out /' >>"$tmp/flows"
-awk '{ n[$1]++; bytes[$1] += $2 - 8 }
-	$1 == "out" && $2 - 8 > max { max = $2 - 8 }
+payloads "$tmp/ap1.pcap" 'src net 20.0.77.0/24' | sed 's/^/in /' >"$tmp/flows"
+payloads "$tmp/out.pcap" 'dst net 20.0.77.0/24' | sed 's/^/out /' >>"$tmp/flows"
+awk '{ n[$1]++; bytes[$1] += $2 }
+	$1 == "out" && $2 > max { max = $2 }
 	END { printf "%d questions of %d bytes, %d answers of %d bytes, the longest %d: amplification %.3f\n",
 		n["in"], bytes["in"], n["out"], bytes["out"], max, bytes["out"] / bytes["in"]
 		exit !(n["in"] > 15000 && n["out"] > 100 && max < 128 && bytes["out"] / bytes["in"] < 0.2) }' \

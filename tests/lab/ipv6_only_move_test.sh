@@ -10,6 +10,7 @@
 #     +----- six (v6 only) ---- [S] --+            +-- web
 #   bob ---- home-b (v4, v6) -- [B] --+
 . "$(dirname "$0")/_init.sh"
+. "$top/tests/lab/_flow.sh"
 
 lab_up dual
 bob=bob.dc1.ntm.example
@@ -30,10 +31,10 @@ more_probes() {
 	local want=$(($(probes) + $1))
 	wait_for 15 sh -c "[ \$(grep -c 'bytes from' '$tmp/ping') -ge $want ]"
 }
-# download FAMILY FILE: 50 MB, paced to last 35 s.
+# download FAMILY FILE: 50 MB, paced to last 24 s.
 download() {
 	on alice bash -c 'set -o pipefail; curl -sSf "$1" --max-time 90 "$2" | sha256sum' bash "$1" \
-		"http://$web/paced/file.bin?rate=1500k" >"$2"
+		"http://$web/paced/file.bin?rate=2100k" >"$2"
 }
 
 on alice ping -c 1 -W 5 $bob >/dev/null || fail "no answer before"
@@ -42,9 +43,8 @@ wait_for 20 sh -c "[ \"\$('$lab' exec alice ntmctl paths --json | grep -c direct
 id=$(path id)
 relayed=$(counter ap1 counters relayed)
 
-on alice iperf3 -J -c $bob -t 40 -b 4M >"$tmp/iperf" &
-tcp=$!
-"$lab" exec alice ping -D -i 0.02 -w 60 $bob >"$tmp/ping" &
+flow_begin tcp alice $bob 4
+"$lab" exec alice ping -D -i 0.01 -w 60 $bob >"$tmp/ping" &
 ping=$!
 download -4 "$tmp/sha4" &
 get4=$!
@@ -73,21 +73,20 @@ for get in $get4 $get6; do
 done
 kill $ping
 wait $ping || true
+flow_more tcp || fail "nothing passes in the end"
+flow_end tcp
 
 wait $get4 || fail "the download over IPv4 broke"
 wait $get6 || fail "the download over IPv6 broke"
 want=$("$lab" status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["file_sha256"])')
 assert_eq "what came over IPv4" "$want" "$(cut -d' ' -f1 "$tmp/sha4")"
 assert_eq "what came over IPv6" "$want" "$(cut -d' ' -f1 "$tmp/sha6")"
-wait $tcp || fail "the TCP connection broke: $(tail -3 "$tmp/iperf")"
 assert_eq "the path" "$id" "$(path id)"
 assert_eq "paths that alice lost" 0 "$(counter alice counters core PATHS_LOST)"
-python3 - "$tmp/iperf" "$tmp/ping" <<'PY'
-import json, re, sys
-end = json.load(open(sys.argv[1]))["end"]["sum_received"]
-assert end["bytes"] > 10e6, end
-at = [float(m) for m in re.findall(r"\[([0-9.]+)\].*bytes from", open(sys.argv[2]).read())]
+python3 - "$tmp/ping" <<'PY'
+import re, sys
+at = [float(m) for m in re.findall(r"\[([0-9.]+)\].*bytes from", open(sys.argv[1]).read())]
 gaps = sorted((b - a for a, b in zip(at, at[1:])), reverse=True)
 print("longest pauses, ms:", *(f"{g * 1000:.0f}" for g in gaps[:4]),
-      f"of {len(at)} probes; TCP carried {end['bytes']} bytes")
+      f"of {len(at)} probes")
 PY

@@ -34,7 +34,7 @@ between() { # between FROM TO: packets of the NTM port from one DC to the other
 assert_eq "associations of dc1" 1 "$(json dc1 status "d['dc']['peers']")"
 assert_eq "RSs of dc1" 2 "$(json dc1 status "d['dc']['rss']")"
 "$lab" capture internet "$tmp/wire.pcap"
-on alice ping -c 2 -W 5 $bob >"$tmp/ping" || fail "alice does not reach bob: $(cat "$tmp/ping")"
+on alice ping -c 2 -i 0.1 -W 5 $bob >"$tmp/ping" || fail "alice does not reach bob: $(cat "$tmp/ping")"
 "$lab" capture internet stop
 # The addresses that ping shows are the ones of dc2's pool.
 saw 'fd4e:544d:2::' <"$tmp/ping" || fail "bob's address is not of dc2: $(cat "$tmp/ping")"
@@ -47,16 +47,16 @@ assert_eq "information refused by dc2" 0 "$(counter dc2 counters dc info_refused
 assert_eq "the route" rs-s "$(path alice $bob route)"
 assert_eq "the route as bob sees it" rs-s "$(path bob $alice route)"
 assert_eq "the path" "$(path alice $bob id)" "$(path bob $alice id)"
-on bob ping -c 2 -W 5 $alice >/dev/null || fail "bob does not reach alice"
+on bob ping -c 2 -i 0.1 -W 5 $alice >/dev/null || fail "bob does not reach alice"
 assert_eq "directions asked of dc2" 0 "$(counter dc2 counters dc dir_asked)"
 
 # The other way round it is dc2 that asks, and its RS that relays.
-on dave ping -c 2 -W 5 carol.dc1.ntm.example >/dev/null || fail "dave does not reach carol"
+on dave ping -c 2 -i 0.1 -W 5 carol.dc1.ntm.example >/dev/null || fail "dave does not reach carol"
 assert_eq "information given by dc1" 1 "$(counter dc1 counters dc info_ok)"
 path dave carol.dc1.ntm.example rs | saw '^20\.0\.1\.20:' || fail "the path of dave is not by dc2's RS"
 
 # Both RSs of dc1 have work: its nodes were given homes by load, and their paths follow.
-on carol ping -c 2 -W 5 $bob >/dev/null || fail "carol does not reach bob"
+on carol ping -c 2 -i 0.1 -W 5 $bob >/dev/null || fail "carol does not reach bob"
 first=$(path alice $bob rs)
 second=$(path carol $bob rs)
 [ "${first%:*}" != "${second%:*}" ] || fail "both paths are at $first"
@@ -67,7 +67,7 @@ done
 # What begins while alice's RS drains goes to the other, what is there stays.
 case ${first%:*} in 20.0.1.11) old=rs1 new=rs2 ;; *) old=rs2 new=rs1 ;; esac
 on $old ntmctl drain >/dev/null
-on alice ping -c 2 -W 5 $dave >/dev/null || fail "alice does not reach dave"
+on alice ping -c 2 -i 0.1 -W 5 $dave >/dev/null || fail "alice does not reach dave"
 assert_eq "RS of the path that began while $old drains" "${second%:*}" "$(path alice $dave rs | sed 's/:[0-9]*$//')"
 assert_eq "RS of the path from before" "$first" "$(path alice $bob rs)"
 assert_eq "paths at $new" 2 "$(json $new status "d['rs']['paths']")"
@@ -107,7 +107,7 @@ wait_for 60 back dc2 211 || fail "dc2 is not back"
 wait_for 60 back dc1 221 || fail "the DCs do not find each other"
 # The resolver may remember for some seconds that nobody answered for dc2's zone.
 wait_for 40 on carol ping -c 1 -W 5 $bob || fail "carol does not reach bob"
-on alice ping -c 2 -W 5 $bob >/dev/null || fail "alice does not reach bob any more"
+on alice ping -c 2 -i 0.1 -W 5 $bob >/dev/null || fail "alice does not reach bob any more"
 # With dc2 its RS died, too, and nobody told alice and dave, whose path may have gone there: who uses
 # it finds out.
 wait_for 30 on alice ping -c 1 -W 2 $dave || fail "alice does not reach dave any more"
