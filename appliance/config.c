@@ -249,6 +249,9 @@ const struct conf_row config_rows[] = {
 		      CONF_SEC(86400), "1d", RESTART, "of path and temporary keys"),
 	CONF_DURATION("dc.keepalive", struct config, dc.keepalive_ns, CONF_SEC(1), CONF_SEC(900),
 		      "25s", RESTART, "keep-alive interval that nodes begin with"),
+	CONF_U32("dc.unproven_factor", struct config, dc.unproven_factor, 0, 100, "4", RESTART,
+		 "DNS answers by UDP have at most so many times the bytes of a question without a valid "
+		 "cookie; larger ones are empty with TC, for TCP; 0: no such limit"),
 	CONF_U32("dc.rrl.rate", struct config, dc.rrl.rate, 0, 1000000, "200", RESTART,
 		 "DNS answers per second and source network; 0: no limit"),
 	CONF_U32("dc.rrl.burst", struct config, dc.rrl.burst, 1, 1000000, "400", RESTART,

@@ -153,6 +153,7 @@ struct config {
 		struct config_peer peers[CONFIG_PEERS_MAX];
 		uint32_t nodes, paths, bindings;
 		uint64_t key_lifetime_ns, keepalive_ns;
+		uint32_t unproven_factor;
 		struct {
 			uint32_t rate, burst, slip, entries;
 		} rrl;

@@ -100,6 +100,7 @@ int dc_dns_create(struct dc_shell *s, const struct config *c)
 		return -ENOMEM;
 	rng_fill(&s->rng, secret, sizeof(secret));
 	dns_server_init(&s->dns, s->nodes, &name, secret);
+	s->dns.unproven_factor = c->dc.unproven_factor;
 	s->zones = make_zone(s, c);
 	if (s->zones == NULL)
 		return -EINVAL;

@@ -26,6 +26,7 @@ struct answer {
 	int rcode;
 	bool aa;
 	bool truncated;
+	bool is_unproven; /* a source that may be made up, by UDP */
 	enum dns_counter kind;
 };
 
@@ -375,22 +376,34 @@ static bool cookie_judge(struct answer *a)
 	return v != DNS_COOKIE_BAD;
 }
 
-static size_t answer_limit(const struct answer *a, size_t room)
+static size_t opt_len(const struct answer *a)
 {
-	size_t limit = UINT16_MAX;
+	return !a->q.has_edns ? 0 : DNS_OPT_LEN + (a->cookie_len > 0 ? 4u + a->cookie_len : 0);
+}
+
+/* is_tight: it is the query's length that sets the limit. */
+static size_t answer_limit(const struct answer *a, size_t len, size_t room, bool *is_tight)
+{
+	size_t limit = UINT16_MAX, most = len * a->s->unproven_factor, least;
 
 	if (!a->from->tcp)
 		limit = a->q.udp_size < DNS_UDP_MAX ? a->q.udp_size : DNS_UDP_MAX;
-	return room < limit ? room : limit;
+	limit = room < limit ? room : limit;
+	*is_tight = a->is_unproven && most != 0 && most < limit;
+	if (!*is_tight)
+		return limit;
+	least = DNS_HEADER_LEN + a->q.question_len + opt_len(a); /* of an answer at all */
+	return most > least ? most : least;
 }
 
-static size_t answer_finish(struct answer *a, size_t limit)
+static size_t answer_finish(struct answer *a, size_t limit, bool is_tight)
 {
 	uint16_t flags = (uint16_t)(DNS_FLAG_QR | (a->q.flags & (DNS_FLAG_OPCODE | DNS_FLAG_RD)) |
 				    (a->rcode & DNS_FLAG_RCODE));
 	bool has_question = a->q.question_len > 0;
 
 	if (a->truncated) {
+		a->s->count[DNS_COUNT_UNPROVEN] += is_tight;
 		dns_writer_init(&a->w, a->w.buf, limit, &a->q.name, a->q.question_len);
 		a->s->count[DNS_COUNT_TRUNCATED]++;
 		flags |= DNS_FLAG_TC;
@@ -409,7 +422,8 @@ size_t dns_answer(struct dns_server *s, const struct dns_from *from, uint8_t *bu
 {
 	struct answer a;
 	enum dns_rrl_verdict rate = DNS_RRL_PASS;
-	size_t limit, opt_len;
+	bool is_tight;
+	size_t limit;
 	int parsed = dns_query_parse(buf, len, &a.q);
 
 	s->count[DNS_COUNT_QUERIES]++;
@@ -424,24 +438,25 @@ size_t dns_answer(struct dns_server *s, const struct dns_from *from, uint8_t *bu
 	a.rcode = DNS_NOERROR;
 	a.aa = a.truncated = false;
 	a.kind = DNS_COUNT_NO_ERROR;
-	if (!cookie_judge(&a) && !from->tcp && s->rrl != NULL)
+	a.is_unproven = !cookie_judge(&a) && !from->tcp;
+	if (a.is_unproven && s->rrl != NULL)
 		rate = dns_rrl_check(s->rrl, &from->src, from->now);
 	if (rate == DNS_RRL_DROP) {
 		s->count[DNS_COUNT_RRL_DROPPED]++;
 		return 0;
 	}
-	limit = answer_limit(&a, room);
-	opt_len = !a.q.has_edns ? 0 : DNS_OPT_LEN + (a.cookie_len > 0 ? 4u + a.cookie_len : 0);
-	dns_writer_init(&a.w, buf, limit - opt_len, &a.q.name, a.q.question_len);
+	limit = answer_limit(&a, len, room, &is_tight);
+	dns_writer_init(&a.w, buf, limit - opt_len(&a), &a.q.name, a.q.question_len);
 	if (parsed != DNS_NOERROR) {
 		refuse_unparsed(&a, parsed);
 	} else if (rate == DNS_RRL_SLIP) {
 		a.truncated = true;
 		a.kind = DNS_COUNT_RRL_SLIPPED;
+		is_tight = false;
 	} else {
 		solve(&a);
 	}
-	return answer_finish(&a, limit);
+	return answer_finish(&a, limit, is_tight);
 }
 
 #define X(sym, name, text) [DNS_COUNT_##sym] = #name,

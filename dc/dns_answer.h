@@ -58,6 +58,7 @@ enum {
 	X(QUERIES,     queries,     "all that came in")                                    \
 	X(TCP,         tcp,         "by TCP")                                              \
 	X(TRUNCATED,   truncated,   "did not fit: TC set")                                 \
+	X(UNPROVEN,    unproven,    "of these, for the limit to sources without a cookie") \
 	X(COOKIE_GOOD, cookie_good, "with a valid server cookie")                          \
 	X(COOKIE_NEW,  cookie_new,  "with a client cookie alone")                          \
 	X(COOKIE_BAD,  cookie_bad,  "with a server cookie that is not ours or too old")
@@ -77,6 +78,11 @@ struct dns_server {
 	struct dns_cookie_secret cookie;
 	struct dns_name dc; /* what NTM4 and NTM6 name */
 	uint32_t node_ttl;
+	/* By UDP an answer to a source without a valid cookie has at most so many times the bytes of
+	 * its question, or it is empty with TC (a cookie option may make that 16 bytes longer than
+	 * the question). 0: no such limit.
+	 */
+	uint32_t unproven_factor;
 	uint64_t count[DNS_COUNT_MAX]; /* written by the owner alone */
 };
 

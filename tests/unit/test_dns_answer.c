@@ -430,9 +430,98 @@ static void test_rate_and_cookies(void **state)
 	assert_int_equal(f->s.count[DNS_COUNT_QUERIES], counters_sum(&f->s));
 }
 
-/* The largest answer to a small query, asked for by a stranger for others of a network. The rate is that
- * of the sample config. What goes there is bounded by it, and is less than what came at any rate that
- * is worth the name of a flood.
+/* One set of n addresses at fat.dc1.example. */
+static void zone_fat(struct fixture *f, int n)
+{
+	size_t at = 0;
+	char text[4000];
+
+	for (int i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "fat IN A 10.0.0.%d\n", i);
+	dns_server_swap(&f->s, NULL);
+	dns_zones_destroy(f->zones);
+	f->zones = zones_from_text(text);
+	dns_server_swap(&f->s, f->zones);
+}
+
+/* The bound on amplification: whoever may be a made-up source is sent so many times the bytes that came
+ * at most, and then either all of the answer or nothing of it and TC, however large the answer is.
+ */
+static void test_unproven(void **state)
+{
+	static const uint32_t factors[] = {1, 2, 4, 20};
+	struct fixture *f = *state;
+	uint64_t cut = 0, whole = 0, counted = 0;
+
+	for (int n = 1; n < 72; n++) {
+		zone_fat(f, n);
+		for (int i = 0; i < 3 * 4; i++) {
+			uint16_t edns = i % 3 == 0 ? 0 : DNS_UDP_MAX;
+			uint32_t factor = factors[i / 3];
+			uint8_t q[512], buf[2048], want[2048];
+			size_t len = query_make(q, "fat.dc1.example", DNS_A, DNS_IN, edns), full,
+			       out;
+
+			if (i % 3 == 2)
+				len = option_add(q, len, 10, "clientck", 8);
+			memcpy(want, q, len);
+			f->s.unproven_factor = 0;
+			full = dns_answer(&f->s, &f->from, want, len, sizeof(want));
+			memcpy(buf, q, len);
+			f->s.unproven_factor = factor;
+			out = dns_answer(&f->s, &f->from, buf, len, sizeof(buf));
+			assert_true(out > 0);
+			assert_true(out <= factor * len || (factor == 1 && out <= len + 16));
+			counted += (buf[2] & 2) && factor * len < (edns != 0 ? edns : DNS_UDP_MIN);
+			if (full <= factor * len) {
+				assert_int_equal(out, full);
+				assert_memory_equal(buf, want, out);
+				whole++;
+			} else {
+				assert_true((buf[2] & 2) != 0 && load_be16(buf + 6) == 0);
+				cut++;
+			}
+		}
+	}
+	assert_in_range(whole, 100, 71 * 12);
+	assert_in_range(cut, 100, 71 * 12);
+	assert_int_equal(f->s.count[DNS_COUNT_UNPROVEN], counted);
+	assert_int_equal(f->s.count[DNS_COUNT_QUERIES], counters_sum(&f->s));
+}
+
+/* Who proves its address, by a cookie of ours or by TCP, is under no such limit. */
+static void test_proven(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t q[512], buf[2048];
+	size_t n, len;
+
+	zone_fat(f, 60);
+	f->s.unproven_factor = 4;
+	n = query_make(q, "fat.dc1.example", DNS_A, DNS_IN, 1232);
+	n = option_add(q, n, 10, "clientck", 8);
+	memcpy(buf, q, n);
+	len = dns_answer(&f->s, &f->from, buf, n, sizeof(buf));
+	assert_true((buf[2] & 2) != 0 && load_be16(buf + 6) == 0);
+	n = query_make(q, "fat.dc1.example", DNS_A, DNS_IN, 1232);
+	n = option_add(q, n, 10, buf + len - 24, 24); /* even that answer brings the cookie */
+	memcpy(buf, q, n);
+	(void)dns_answer(&f->s, &f->from, buf, n, sizeof(buf));
+	assert_int_equal(load_be16(buf + 6), 60);
+	f->from.src = ip_of("192.0.2.98"); /* not with another's */
+	memcpy(buf, q, n);
+	(void)dns_answer(&f->s, &f->from, buf, n, sizeof(buf));
+	assert_true((buf[2] & 2) != 0 && load_be16(buf + 6) == 0);
+	assert_int_equal(f->s.count[DNS_COUNT_UNPROVEN], 2);
+	f->from.tcp = true;
+	n = query_make(buf, "fat.dc1.example", DNS_A, DNS_IN, 0);
+	(void)dns_answer(&f->s, &f->from, buf, n, sizeof(buf));
+	assert_int_equal(load_be16(buf + 6), 60);
+}
+
+/* With no limit but the rate: the largest answer to a small query, asked for by a stranger for others of
+ * a network. The rate is that of the sample config. What goes there is bounded by it, and is less than
+ * what came at any rate that is worth the name of a flood. With the factor of the sample, for comparison.
  */
 static void test_megaphone(void **state)
 {
@@ -443,37 +532,37 @@ static void test_megaphone(void **state)
 	struct fixture *f = *state;
 	struct siphash_key key = {{3, 4}};
 	uint8_t q[512], buf[2048];
-	char text[4000] = "";
-	size_t n = 0, len;
+	size_t n, len;
 
-	for (int i = 0; i < 72; i++)
-		n += (size_t)snprintf(text + n, sizeof(text) - n, "fat IN A 10.0.0.%d\n", i);
-	dns_server_swap(&f->s, NULL);
-	dns_zones_destroy(f->zones);
-	f->zones = zones_from_text(text);
-	dns_server_swap(&f->s, f->zones);
+	zone_fat(f, 72);
 	len = query_make(q, "fat.dc1.example", DNS_A, DNS_IN, 1232);
-	for (size_t r = 0; r < sizeof(rates) / sizeof(rates[0]); r++) {
+	for (size_t r = 0; r < 2 * sizeof(rates) / sizeof(rates[0]); r++) {
+		uint32_t rate = rates[r / 2];
 		uint64_t in = 0, out = 0, most = 0;
 
+		f->s.unproven_factor = r % 2 ? 4 : 0;
 		f->s.rrl = dns_rrl_create(&conf, &key);
 		assert_non_null(f->s.rrl);
-		for (unsigned int i = 0; i < rates[r] * seconds; i++) {
-			f->from.now += SEC / rates[r];
+		for (unsigned int i = 0; i < rate * seconds; i++) {
+			f->from.now += SEC / rate;
 			memcpy(buf, q, len);
 			n = dns_answer(&f->s, &f->from, buf, len, sizeof(buf));
 			in += len;
 			out += n;
 			most = n > most ? n : most;
 		}
-		printf("%u queries/s of %zu bytes: %llu bytes/s in, %llu out, at most %llu each\n",
-		       rates[r], len, (unsigned long long)(in / seconds),
+		printf("factor %u, %u queries/s of %zu bytes: %llu bytes/s in, %llu out, at most %llu "
+		       "each\n",
+		       f->s.unproven_factor, rate, len, (unsigned long long)(in / seconds),
 		       (unsigned long long)(out / seconds), (unsigned long long)most);
-		assert_in_range(most, 1100, DNS_UDP_MAX);
+		if (f->s.unproven_factor == 0)
+			assert_in_range(most, 1100, DNS_UDP_MAX);
+		else
+			assert_true(most <= len);
 		/* the rate in full, the burst once, and what is truncated is no longer than its query */
 		assert_true(out <= (conf.rate * seconds + conf.burst) * most + in / conf.slip);
-		if (rates[r] >= 20000)
-			assert_true(out < in);
+		if (rate >= 20000 || f->s.unproven_factor != 0)
+			assert_true(out <= in);
 		dns_rrl_destroy(f->s.rrl);
 		f->s.rrl = NULL;
 	}
@@ -564,6 +653,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_limits, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_zone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_rate_and_cookies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unproven, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_proven, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_megaphone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_mutations, setup, teardown),
 		cmocka_unit_test(test_bad_zones),
