@@ -789,8 +789,10 @@ static void test_foreign(void **state)
 	assert_int_equal(a->has & HAS(ERROR), 0);
 	assert_string_equal(a->peer_name, "dave.dc2.test");
 	/* It serves a zone that it may not speak for. */
+	assert_int_equal(world_count(&t->a, DC_COUNT_PEER_AUTHORITY), 0);
 	peer_direct(t->alice, "www.stolen.test");
 	assert_int_equal(a->error, MSG_ERR_UNREACHABLE);
+	assert_int_equal(world_count(&t->a, DC_COUNT_PEER_AUTHORITY), 1);
 	/* Its node is away. */
 	t->dave->is_deaf = true;
 	peer_direct(t->alice, "dave.dc2.test");
@@ -839,6 +841,66 @@ static const struct flight *handshake_of(const struct world *w)
 	    endpoint_equal(&f->src, &w->dc_addr))
 		return f;
 	return NULL;
+}
+
+static void zones_become(struct world *w, unsigned int n)
+{
+	snprintf(w->params.zones[1], sizeof(w->params.zones[1]), "lab.test");
+	w->params.zones_n = n;
+	world_restart_dc(w);
+	world_run(w, 30 * SEC);
+}
+
+/* A node is left from when its DC had another zone, for which other DCs do not let it speak: they tell
+ * it nothing of theirs. Its other nodes are told.
+ */
+static void test_not_told(void **state)
+{
+	struct two *t = two_new(false);
+	struct msg *m = calloc(1, sizeof(*m));
+	struct peer *guest, *asks[2];
+
+	zones_become(&t->b, 2);
+	assert_true(world_count(&t->a, DC_COUNT_PEER_ZONE) > 0);
+	guest = peer_enrol(&t->b, HS_NODE_DC, "guest.lab.test", "203.0.113.8:40008");
+	peer_register(guest, behind_nat);
+	zones_become(&t->b, 1);
+	asks[0] = guest;
+	asks[1] = t->dave;
+	for (int i = 0; i < 2; i++) {
+		asks[i]->has_token = false;
+		peer_restart(asks[i]);
+		peer_register(asks[i], behind_nat);
+		msg_init(m, MSG_DIRECTION, false, 0);
+		m->has |= HAS(PEER_VIP) | HAS(LOCATION);
+		m->peer_vip = t->alice->vips.v6;
+		m->location = t->b.now;
+		peer_ask(asks[i], m);
+		world_run(&t->b, 300 * MS);
+		assert_int_equal(world_count(&t->a, DC_COUNT_INFO_REFUSED), 1);
+		assert_int_equal(world_count(&t->a, DC_COUNT_INFO_OK), i);
+	}
+	assert_int_equal(guest->answer.error, MSG_ERR_NOT_ALLOWED);
+	free(m);
+	two_free(t);
+}
+
+/* The entry for a peer has the right key and another's name: no association. */
+static void test_peer_misnamed(void **state)
+{
+	struct two *t = two_new(false);
+	bool a_opens = memcmp(t->a.dc_kp.pub, t->b.dc_kp.pub, 32) < 0;
+	struct world *opener = a_opens ? &t->a : &t->b, *other = a_opens ? &t->b : &t->a;
+	struct dc_peer_conf *conf = a_opens ? &t->ca : &t->cb;
+
+	world_restart_dc(opener);
+	world_run(opener, 30 * SEC);
+	assert_int_equal(world_count(other, DC_COUNT_HS_WRONG_NAME), 0);
+	snprintf(conf->name, sizeof(conf->name), "ns.dc9.test");
+	world_restart_dc(opener);
+	world_run(opener, 30 * SEC);
+	assert_true(world_count(other, DC_COUNT_HS_WRONG_NAME) > 0);
+	two_free(t);
 }
 
 /* The index that a DC opens with stands in clear. Who sees it and asks for its reset token in time
@@ -895,6 +957,8 @@ int main(void)
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_overlap),
 		cmocka_unit_test(test_peer_restart),
+		cmocka_unit_test(test_not_told),
+		cmocka_unit_test(test_peer_misnamed),
 		cmocka_unit_test(test_opening_token),
 	};
 

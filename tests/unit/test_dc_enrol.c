@@ -92,6 +92,47 @@ static void test_token_expired(void **state)
 	world_run(w, 500 * MS);
 	assert_false(p->is_up);
 	assert_int_equal(p->failure, MSG_ERR_EXPIRED);
+	assert_int_equal(world_count(w, DC_COUNT_HS_EXPIRED_TOKEN), 1);
+	world_free(w);
+}
+
+/* Once, and is it in? HS_WRONG_NAME rose by that: a name that is not the key's, or not this DC's. */
+static uint64_t named_wrong(struct world *w, struct peer *p, const char *name, const char *dc)
+{
+	uint64_t before = world_count(w, DC_COUNT_HS_WRONG_NAME);
+	char own[sizeof(p->name)], host[sizeof(w->params.name)];
+
+	memcpy(own, p->name, sizeof(own));
+	memcpy(host, w->params.name, sizeof(host));
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	snprintf(w->params.name, sizeof(w->params.name), "%s", dc); /* what p takes it for */
+	peer_restart(p);
+	peer_open(p);
+	world_run(w, 500 * MS);
+	assert_false(p->is_up);
+	memcpy(p->name, own, sizeof(own));
+	memcpy(w->params.name, host, sizeof(host));
+	return world_count(w, DC_COUNT_HS_WRONG_NAME) - before;
+}
+
+static void test_wrong_name(void **state)
+{
+	struct world *w = world_new();
+	struct peer *p = peer_enrol(w, HS_NODE_DC, "alice.dc1.test", "203.0.113.1:40001");
+
+	peer_enrol(w, HS_NODE_DC, "bob.dc1.test", "203.0.113.9:40009");
+	assert_true(named_wrong(w, p, "bob.dc1.test", "ns.dc1.test") > 0);
+	assert_true(named_wrong(w, p, "alice.dc1.test", "ns.dc2.test") > 0);
+	peer_restart(p);
+	peer_register(p, behind_nat);
+	assert_true(p->is_up);
+	use_lasting(p);
+	assert_true(named_wrong(w, p, "bob.dc1.test", "ns.dc1.test") > 0);
+	assert_true(named_wrong(w, p, "alice.dc1.test", "ns.dc2.test") > 0);
+	peer_restart(p);
+	peer_register(p, behind_nat);
+	assert_true(p->is_up);
+	assert_int_equal(p->answer.has & HAS(ERROR), 0);
 	world_free(w);
 }
 
@@ -374,6 +415,7 @@ int main(void)
 		cmocka_unit_test(test_token_then_psk),
 		cmocka_unit_test(test_token_of_another_key),
 		cmocka_unit_test(test_token_expired),
+		cmocka_unit_test(test_wrong_name),
 		cmocka_unit_test(test_wrong_psk),
 		cmocka_unit_test(test_enrol_again),
 		cmocka_unit_test(test_kill_in_the_middle),
