@@ -58,6 +58,7 @@ struct rs_dp {
 	struct sim_rs *rs;
 	struct endpoint locals[SIM_RS_LOCALS];
 	struct session_pool *windows;
+	uint32_t paths_max, legs_max; /* a smaller table than there is; 0: no such limit */
 	struct sim_rs_path paths[SIM_RS_PATHS];
 	struct sim_rs_leg legs[SIM_RS_LEGS];
 	struct sim_rs_binding bindings[SIM_RS_BINDINGS];

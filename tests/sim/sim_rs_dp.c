@@ -54,6 +54,8 @@ int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)
 
 	if (p->id == 0 || !wire_is_path_id(p->id))
 		return -EINVAL;
+	if (e == NULL && dp->paths_max != 0 && rs_dp_path_count(dp) >= dp->paths_max)
+		return -ENOSPC;
 	for (int i = 0; i < SIM_RS_PATHS && e == NULL; i++)
 		if (!dp->paths[i].is_used)
 			e = &dp->paths[i];
@@ -109,6 +111,8 @@ uint32_t rs_dp_path_count(const struct rs_dp *dp)
 
 int rs_dp_leg_reserve(struct rs_dp *dp, uint64_t random, uint64_t *index)
 {
+	if (dp->legs_max != 0 && rs_dp_leg_count(dp) >= dp->legs_max)
+		return -ENOSPC;
 	for (int i = 0; i < SIM_RS_LEGS; i++) {
 		struct sim_rs_leg *l = &dp->legs[i];
 
