@@ -180,9 +180,10 @@ static void update_done(void *ctx, void *arg, const struct msg *m)
 		return;
 	}
 	if ((m->has & HAS(ERROR)) != 0) {
-		/* The number was spent by another message to this RS, a handshake say. */
+		/* Spent by another message to this RS, a handshake say, or lost with clock and state. */
 		if (m->error == MSG_ERR_STALE) {
-			mover_location(n);
+			if (!mover_known(n, m))
+				mover_location(n);
 			update(l, NULL);
 		} else if (m->error == MSG_ERR_BUSY) {
 			l->update_at_ns = n->now + BUSY_NS;

@@ -21,6 +21,19 @@ uint64_t mover_location(struct node *n)
 	return n->location;
 }
 
+/* Half of all numbers, as a clock has them in the year 2262: whoever lies cannot use up the rest. */
+#define LOCATION_TOLD_MAX (UINT64_C(1) << 63)
+
+bool mover_known(struct node *n, const struct msg *refusal)
+{
+	if ((refusal->has & HAS(LOCATION)) == 0 || refusal->location <= n->location ||
+	    refusal->location > LOCATION_TOLD_MAX)
+		return false;
+	n->location = refusal->location;
+	mover_location(n);
+	return true;
+}
+
 enum msg_nat mover_nat(const struct node *n)
 {
 	const struct endpoint *dc = &n->registrar.observed;

@@ -32,6 +32,10 @@ void mover_tell(struct node *n);
 uint64_t mover_poll(struct node *n);
 /* A location number greater than any before; written ahead. */
 uint64_t mover_location(struct node *n);
+/* Somebody refused our number and knows of this one: the next are greater. A node whose clock went back and
+ * that lost its number goes on from there. True when ours was smaller indeed.
+ */
+bool mover_known(struct node *n, const struct msg *refusal);
 enum msg_nat mover_nat(const struct node *n);
 
 #endif

@@ -262,6 +262,8 @@ static void register_done(void *ctx, void *arg, const struct msg *m)
 	if ((m->has & HAS(ERROR)) != 0) {
 		r->refusal = m->error;
 		r->retry_ns = n->now + (m->error == MSG_ERR_STALE ? NODE_SEC : REFUSED_RETRY_NS);
+		if (m->error == MSG_ERR_STALE && mover_known(n, m))
+			r->retry_ns = n->now + 1;
 		if (m->error != MSG_ERR_STALE)
 			r->state = REGISTRAR_REFUSED;
 		node_event(n, NODE_EV_REFUSED, "", "%s", msg_error_text(m->error));

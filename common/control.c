@@ -239,7 +239,8 @@ void control_forget(struct control *c, uint8_t type, uint32_t txn)
 		answer_drop(a);
 }
 
-int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn, enum msg_error code)
+static int refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn, enum msg_error code,
+		  const uint64_t *location)
 {
 	struct msg *m = malloc(sizeof(*m));
 	int ret;
@@ -247,9 +248,24 @@ int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn, 
 	if (m == NULL)
 		return -ENOMEM;
 	msg_refuse(m, type, txn, code);
+	if (location != NULL) {
+		m->has |= HAS(LOCATION);
+		m->location = *location;
+	}
 	ret = control_answer(c, now, m);
 	free(m);
 	return ret;
+}
+
+int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn, enum msg_error code)
+{
+	return refuse(c, now, type, txn, code, NULL);
+}
+
+int control_refuse_stale(struct control *c, uint64_t now, uint8_t type, uint32_t txn,
+			 uint64_t location)
+{
+	return refuse(c, now, type, txn, MSG_ERR_STALE, &location);
 }
 
 static bool request_poll(struct control *c, uint64_t now, struct control_request *r)

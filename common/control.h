@@ -103,6 +103,9 @@ enum control_verdict control_input(struct control *c, uint64_t now, const uint8_
 int control_answer(struct control *c, uint64_t now, struct msg *m);
 /* Do not repeat the answer to this request: it is for who asked first alone. The same request is new. */
 void control_forget(struct control *c, uint8_t type, uint32_t txn);
+/* STALE, with the greatest location number that is known. */
+int control_refuse_stale(struct control *c, uint64_t now, uint8_t type, uint32_t txn,
+			 uint64_t location);
 int control_refuse(struct control *c, uint64_t now, uint8_t type, uint32_t txn,
 		   enum msg_error code);
 

@@ -361,6 +361,13 @@ void channel_refuse_txn(struct channel *ch, uint64_t now, uint8_t type, uint32_t
 		dc_count(ch->dc, DC_COUNT_MSG_NO_MEMORY);
 }
 
+void channel_refuse_stale(struct channel *ch, uint64_t now, const struct msg *request,
+			  uint64_t location)
+{
+	if (control_refuse_stale(&ch->control, now, request->type, request->txn, location) < 0)
+		dc_count(ch->dc, DC_COUNT_MSG_NO_MEMORY);
+}
+
 void channel_refuse(struct channel *ch, uint64_t now, const struct msg *request,
 		    enum msg_error code)
 {

@@ -63,6 +63,8 @@ struct channel_session *channel_find(struct dc *dc, uint64_t index);
 /* control_request() and friends, with the channel's timer kept. done gets ch as its ctx. */
 int channel_request(struct channel *ch, uint64_t now, struct msg *m, control_done done, void *arg);
 void channel_answer(struct channel *ch, uint64_t now, struct msg *m);
+void channel_refuse_stale(struct channel *ch, uint64_t now, const struct msg *request,
+			  uint64_t location);
 void channel_refuse(struct channel *ch, uint64_t now, const struct msg *request,
 		    enum msg_error code);
 void channel_refuse_txn(struct channel *ch, uint64_t now, uint8_t type, uint32_t txn,

@@ -210,7 +210,7 @@ static void register_node(struct dc *dc, uint64_t now, struct channel *ch, struc
 
 	if (m->location < n->location) {
 		dc_count(dc, DC_COUNT_REG_STALE);
-		channel_refuse(ch, now, m, MSG_ERR_STALE);
+		channel_refuse_stale(ch, now, m, n->location);
 		return;
 	}
 	if (n->registering != NULL) {

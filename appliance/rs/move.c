@@ -169,7 +169,7 @@ void move_update(struct rs_leg *l, uint64_t now, uint16_t local, const struct en
 
 	if (m->location <= l->location && !is_again(l, from, m)) {
 		RS_COUNT(rs, moves_stale);
-		control_refuse(&l->control, now, m->type, m->txn, MSG_ERR_STALE);
+		control_refuse_stale(&l->control, now, m->type, m->txn, l->location);
 		return;
 	}
 	proven = proves(l, now, from, m, &at, &local) || is_proven(l, now, from);

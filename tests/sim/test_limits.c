@@ -170,12 +170,46 @@ static void test_rows_old(void **state)
 	end(w);
 }
 
+/* A relay that claims to know of the greatest number that there is, or nearly: the node believes only what
+ * leaves it numbers to go on with.
+ */
+static void test_numbers_taken_away(void **state)
+{
+	static const struct {
+		uint64_t claim, at_most;
+	} rows[] = {
+		{UINT64_MAX, UINT64_C(1) << 62},
+		{(UINT64_C(1) << 63) + 1, UINT64_C(1) << 62},
+		{UINT64_C(1) << 62, (UINT64_C(1) << 62) + 10000 * SIM_SEC},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = begin(95, BOB, CAROL);
+		uint64_t told;
+		struct rs_leg *l;
+		size_t at = 0;
+
+		do
+			l = idmap_next(&w->rs.control->legs, &at);
+		while (l != NULL && !ip_equal(&l->live.peer.ip, &w->nats[NAT_A].outside));
+		assert_non_null(l);
+		l->location = rows[i].claim;
+		sim_node_attach(&w->nodes[ALICE], 0, &w->nets[NAT_C], "192.168.3.7", NULL);
+		sim_run(&w->sim, 2 * SIM_SEC);
+		assert_true(rs_count(w, RS_C_moves_stale) > 0);
+		told = w->nodes[ALICE].params.state.location;
+		assert_in_range(told, 1, rows[i].at_most);
+		assert_int_equal(alice_is_at_c(w), rows[i].claim == UINT64_C(1) << 62);
+		end(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_paths_full), cmocka_unit_test(test_legs_full),
 		cmocka_unit_test(test_handshakes), cmocka_unit_test(test_moves),
-		cmocka_unit_test(test_rows_old),
+		cmocka_unit_test(test_rows_old),   cmocka_unit_test(test_numbers_taken_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -397,14 +397,19 @@ static void test_stale_location(void **state)
 	struct world *w = world_new();
 	struct peer *p = peer_enrol(w, HS_NODE_DC, "alice.dc1.test", "203.0.113.1:40001");
 	struct msg *m = calloc(1, sizeof(*m));
+	uint64_t known;
 
 	peer_register(p, behind_nat);
+	known = p->answer.location;
+	assert_true(known > 5);
 	peer_fill_registration(p, m, behind_nat);
 	m->location = 5;
 	peer_ask(p, m);
 	world_run(w, 100 * MS);
 	assert_int_equal(p->answer.error, MSG_ERR_STALE);
 	assert_int_equal(world_count(w, DC_COUNT_REG_STALE), 1);
+	assert_int_equal(p->answer.has & HAS(LOCATION), HAS(LOCATION)); /* the one to exceed */
+	assert_int_equal(p->answer.location, known);
 	free(m);
 	world_free(w);
 }
