@@ -12,7 +12,7 @@ flow_begin() {
 	mkfifo "$tmp/$1.stop"
 	"$top/tests/lab/tcp_flow.py" "$lab" "$2" "$3" "$4" $port <>"$tmp/$1.stop" >"$tmp/$1.flow" 2>&1 &
 	echo $! >"$tmp/$1.pid"
-	wait_for 15 grep -q ready "$tmp/$1.flow" || fail "flow $1 does not begin: $(cat "$tmp/$1.flow")"
+	wait_often 15 grep -q ready "$tmp/$1.flow" || fail "flow $1 does not begin: $(cat "$tmp/$1.flow")"
 }
 
 flow_bytes() {
@@ -27,7 +27,7 @@ flow_more() {
 		echo $(($(flow_bytes "$name") + 100000)) >"$tmp/$name.want"
 	done
 	for name in "$@"; do
-		wait_for 30 flow_has_come "$name" && flow_is_alive "$name" || return 1
+		wait_often 30 flow_has_come "$name" && flow_is_alive "$name" || return 1
 	done
 }
 flow_is_alive() {

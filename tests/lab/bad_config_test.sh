@@ -62,7 +62,7 @@ held[0].listen()
 print("held", flush=True)
 time.sleep(60)' "$2" "$3" >"$tmp/held" &
 	holder=$!
-	wait_for 10 grep -q held "$tmp/held" || fail "cannot hold $2 port $3"
+	wait_often 10 grep -q held "$tmp/held" || fail "cannot hold $2 port $3"
 }
 hold alice 127.0.0.153 53
 refused alice ntmd '' '127\.0\.0\.153.*(in use|Address already)'

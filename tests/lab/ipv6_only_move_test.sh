@@ -29,7 +29,7 @@ probes() {
 # more_probes N: that many further answers come.
 more_probes() {
 	local want=$(($(probes) + $1))
-	wait_for 15 sh -c "[ \$(grep -c 'bytes from' '$tmp/ping') -ge $want ]"
+	wait_often 15 sh -c "[ \$(grep -c 'bytes from' '$tmp/ping') -ge $want ]"
 }
 # download FAMILY FILE: 50 MB, paced to last 24 s.
 download() {

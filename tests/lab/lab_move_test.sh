@@ -48,7 +48,7 @@ on alice ping -c1 -W5 20.0.0.80 >/dev/null || fail "nothing passes after the mov
 on alice ping -6 -c1 -W5 2600:2000::80 >/dev/null || fail "no IPv6 after the move"
 "$lab" capture B stop
 seen() { # the monitor writes an event a moment after it has happened
-	wait_for 10 grep -q "$1" "$tmp/events"
+	wait_often 10 grep -q "$1" "$tmp/events"
 }
 seen NO-CARRIER || fail "the node saw no loss of carrier"
 seen 'Deleted.*192\.168\.1\.' || fail "the node kept its old address"

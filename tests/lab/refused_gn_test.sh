@@ -20,7 +20,7 @@ assert_eq "general hosts before" 1 "$hosts"
 "$lab" capture A "$tmp/a.pcap"
 "$lab" exec alice tcpdump -ni ntm0 -w "$tmp/tun.pcap" -U 'tcp' 2>/dev/null &
 tun=$!
-wait_for 5 test -s "$tmp/tun.pcap" || fail "no capture on the TUN"
+wait_often 5 test -s "$tmp/tun.pcap" || fail "no capture on the TUN"
 for name in $refused; do
 	before=$(counter ap1 counters dc dir_refused_dst)
 	answer=$(on alice dig +tries=1 +time=5 "$name.site.example" A +noall +answer +comments)

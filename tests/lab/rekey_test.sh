@@ -38,7 +38,7 @@ mkfifo "$tmp/stop"
 "$top/tests/lab/flows.py" "$lab" 1200 0 <"$tmp/stop" >"$tmp/flow" &
 flow=$!
 exec 9>"$tmp/stop"
-wait_for 10 grep -q ready "$tmp/flow" || fail "the datagrams do not start"
+wait_often 10 grep -q ready "$tmp/flow" || fail "the datagrams do not start"
 wait_for 58 rekeyed || fail "only $(rekeys path) rekeys"
 exec 9>&-
 lossless=0

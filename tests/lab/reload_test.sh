@@ -44,7 +44,7 @@ pids="$(pid ap1) $(pid alice)"
 flow_begin v4 alice $bob 4
 "$lab" exec alice ping -i 0.02 -w 100 $bob >"$tmp/ping" &
 ping=$!
-wait_for 10 grep -q icmp_seq=20 "$tmp/ping" || fail "no probes"
+wait_often 10 grep -q icmp_seq=20 "$tmp/ping" || fail "no probes"
 
 # The appliance: three keys that may change, each told with what it was.
 new='1i log_level: debug\nhung_after: 7s\ntables: {hold_total: 64}
@@ -72,7 +72,7 @@ assert_eq "changed by the file before" "" "$(changed)"
 # By signal: the same. The good file again, so the level is what it was.
 edit "$ap1" "$tmp/ap1.good" ""
 on ap1 kill -HUP "$(pid ap1)"
-wait_for 10 grep -q 'changed log_level was=debug is=info' \
+wait_often 10 grep -q 'changed log_level was=debug is=info' \
 	"$(dirname "$nodes")/log/ap1.ntm-appliance.log" || fail "SIGHUP changes nothing"
 
 # The node: what goes through the relay. Who came to the web host says which way it went.

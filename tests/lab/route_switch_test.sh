@@ -39,7 +39,7 @@ mkfifo "$tmp/stop"
 "$top/tests/lab/flows.py" "$lab" $RATE $((RATE * 40 / 1000)) <"$tmp/stop" >"$tmp/flow" &
 flow=$!
 exec 9>"$tmp/stop"
-wait_for 10 grep -q ready "$tmp/flow" || fail "the datagrams do not start"
+wait_often 10 grep -q ready "$tmp/flow" || fail "the datagrams do not start"
 is_route rs-s || fail "the first route is $(route alice), $(route bob)"
 "$lab" nat A port-restricted
 "$lab" nat B port-restricted

@@ -33,14 +33,14 @@ flow_begin v4 alice $bob 4
 flow_more v4 || fail "nothing passes"
 on alice ping -D -i 0.02 -c 350 $bob >"$tmp/ping" &
 ping=$!
-wait_for 10 grep -q icmp_seq=50 "$tmp/ping" || fail "no probes"
+wait_often 10 grep -q icmp_seq=50 "$tmp/ping" || fail "no probes"
 
 "$lab" stop rs ntm-appliance --signal KILL
 "$lab" start rs ntm-appliance
 last_seq() {
 	[ "$(grep -o 'icmp_seq=[0-9]*' "$tmp/ping" | tail -1 | cut -d= -f2)" -ge 340 ]
 }
-wait_for 30 last_seq || fail "nothing passes after the restart"
+wait_often 30 last_seq || fail "nothing passes after the restart"
 wait $ping || true
 flow_more v4 || fail "the TCP connection does not go on"
 flow_end v4

@@ -40,7 +40,7 @@ swallow() { # swallow on|off: W forwards nothing, and its carrier stays
 ping_begin() {
 	"$lab" exec alice ping -i 0.02 -w 100 $bob >"$tmp/ping" &
 	ping=$!
-	wait_for 10 grep -q icmp_seq=20 "$tmp/ping" || fail "no probes"
+	wait_often 10 grep -q icmp_seq=20 "$tmp/ping" || fail "no probes"
 }
 # ping_end WHAT: each number below the highest that came has come.
 ping_end() {
