@@ -138,12 +138,36 @@ static void test_cone_and_back(void **state)
 	scenario_end(w);
 }
 
+/* Side B finds the direct way while side A's first words are still on their way by the relay: they are no
+ * reason to leave it again.
+ */
+static void test_relay_far_off(void **state)
+{
+	for (uint64_t seed = 7; seed < 17; seed++) {
+		struct world *w = world_create(seed);
+
+		set_class(w, NAT_A, SIM_NAT_FULL_CONE);
+		set_class(w, NAT_B, seed % 2 ? SIM_NAT_SYMMETRIC : SIM_NAT_FULL_CONE);
+		sim_run(&w->sim, 60 * SIM_SEC);
+		w->nets[NAT_A].delay_ns = w->nets[NAT_B].delay_ns = SIM_MS;
+		w->core.jitter_ns = 30 * SIM_MS;
+		scenario_flow(w, &f, ALICE, BOB, 10 * SIM_MS, false);
+		assert_true(sim_run_until(&w->sim, SIM_SEC, both_direct, w));
+		sim_run(&w->sim, SIM_SEC);
+		assert_true(both_direct(w));
+		assert_int_equal(w->nodes[ALICE].route_changes, 1);
+		assert_int_equal(w->nodes[BOB].route_changes, 1);
+		sim_flow_stop(&f);
+		scenario_end(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_direct_from_nat), cmocka_unit_test(test_direct_to_nat),
 		cmocka_unit_test(test_direct_refused),	cmocka_unit_test(test_cone_and_back),
-		cmocka_unit_test(test_nat_pairs),
+		cmocka_unit_test(test_nat_pairs),	cmocka_unit_test(test_relay_far_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
