@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
-# New keys every 100 packets, more than a hundred times under UDP in both directions and as often under
+# New keys every 200 packets, more than a hundred times under UDP in both directions and as often under
 # iperf3: no packet is lost to it, at 40 ms of round trip. The RS-N tunnel does the same under a download.
 #
 #   alice -- lan-a -- [A] --+
@@ -67,7 +67,7 @@ quiet() {
 }
 wait_for 10 quiet || fail "nodes that do not rest"
 read -r a_tx0 a_rx0 b_tx0 b_rx0 < <(sealed_and_opened)
-on alice iperf3 -J -c $bob -b 20M -t 16 >"$tmp/tcp" || fail "TCP: $(tail -3 "$tmp/tcp")"
+on alice iperf3 -J -c $bob -b 20M -t 26 >"$tmp/tcp" || fail "TCP: $(tail -3 "$tmp/tcp")"
 wait_for 10 quiet || fail "nodes that do not rest"
 read -r a_tx a_rx b_tx b_rx < <(sealed_and_opened)
 clean
