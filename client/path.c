@@ -351,7 +351,8 @@ void path_use_direct(struct path *p, const struct datapath_dest *dest, uint64_t 
 	node_count(n, NODE_SWITCH_DIRECT);
 	p->switches++;
 	p->is_direct = true;
-	p->is_tentative = false; /* proven: what A sent by the relay before says nothing against it */
+	p->is_tentative =
+		false; /* proven: what A sent by the relay before says nothing against it */
 	p->silent_probes = 0;
 	endpoint_format(&dest->to, to);
 	why_note(n, p->peer, "direct to %s: %s", to, why);
