@@ -69,7 +69,8 @@ struct worker {
 	uint32_t wake_peers;	     /* bit per worker that got a steered packet in this pass */
 	struct lcore_stats stats;
 	struct lanes lanes;
-	struct hops hops;	 /* packets of paths, beside the lanes */
+	struct hops hops;	 /* beside the lanes: packets of paths */
+	struct hops sealed;	 /* and data for legs of this worker */
 	struct quick quick;	 /* what quick.c knows */
 	struct stall_log stalls; /* in ns of now */
 } __rte_cache_aligned;

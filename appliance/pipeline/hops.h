@@ -2,12 +2,13 @@
 #ifndef PIPELINE_HOPS_H
 #define PIPELINE_HOPS_H
 
-/* Packets of relay paths on their way from parse to tx, as a structure of arrays that stays in the
- * first-level cache. What RS-S has to know about a packet is here, so that of the packet itself only
- * the line with its headers and the first line of its mbuf are touched, and pkt_meta not at all.
+/* Packets on their way from one stage to the next as a structure of arrays that stays in the first-level
+ * cache: those of relay paths from parse to tx, and data for legs of this worker from parse to open. What
+ * these stages have to know about a packet is here, so that of the packet itself only the lines with its
+ * headers and the first line of its mbuf are touched, and pkt_meta not at all.
  *
- * All of it belongs to one worker. A hop that leaves this way for another lane gets its pkt_meta then:
- * hop_leave().
+ * All of it belongs to one worker. A packet that leaves this way for another lane gets its pkt_meta then:
+ * hop_leave(), and hop_note() where it is to look as parse.c leaves it.
  */
 #include "appliance/pipeline/burst.h"
 #include "appliance/pipeline/meta.h"
@@ -22,12 +23,20 @@ struct hops {
 	struct rte_mbuf *m[LANE_MAX];
 	uint8_t *ntm[LANE_MAX]; /* NTM header; the UDP header is in front of it */
 	uint64_t id[LANE_MAX];
-	uint32_t place[LANE_MAX];  /* in the relay table; its line is on its way */
 	uint16_t len[LANE_MAX];	   /* bytes of the NTM packet */
 	uint16_t ip_len[LANE_MAX]; /* bytes of the IP header with all that follows up to UDP */
+	union {
+		uint32_t place[LANE_MAX]; /* of paths: in the relay table; its line is on its way */
+		struct {		  /* for legs: as in pkt_meta */
+			uint16_t iface, flags;
+		} note[LANE_MAX];
+	};
 	/* relay */
-	const struct path_record *rec[LANE_MAX];
-	/* switch, which has written the outer headers anew and ip_len with them */
+	union {
+		const struct path_record *rec[LANE_MAX];
+		struct leg *leg[LANE_MAX];
+	};
+	/* of paths: switch, which has written the outer headers anew and ip_len with them */
 	uint32_t nexthop[LANE_MAX];
 };
 
@@ -48,13 +57,12 @@ static inline bool hop_is_v6(const struct hops *h, uint16_t i)
 }
 
 /* Outer source and destination, as the headers say at this moment. */
-static inline void hop_endpoints(const struct hops *h, uint16_t i, struct endpoint *src,
-				 struct endpoint *dst)
+static inline void outer_endpoints(const uint8_t *ip, const uint8_t *udp, struct endpoint *src,
+				   struct endpoint *dst)
 {
-	const uint8_t *ip = hop_ip(h, i), *udp = h->ntm[i] - UDP_HDR_LEN;
 	uint32_t v4;
 
-	if (hop_is_v6(h, i)) {
+	if (ip[0] >> 4 == 6) {
 		memcpy(src->ip.b, ip + 8, 16);
 		memcpy(dst->ip.b, ip + 24, 16);
 	} else {
@@ -65,6 +73,12 @@ static inline void hop_endpoints(const struct hops *h, uint16_t i, struct endpoi
 	}
 	src->port = load_be16(udp);
 	dst->port = load_be16(udp + 2);
+}
+
+static inline void hop_endpoints(const struct hops *h, uint16_t i, struct endpoint *src,
+				 struct endpoint *dst)
+{
+	outer_endpoints(hop_ip(h, i), h->ntm[i] - UDP_HDR_LEN, src, dst);
 }
 
 /* Keep hop i as the k-th; k <= i. What a step drops it leaves out this way. */
@@ -98,5 +112,10 @@ static inline struct rte_mbuf *hop_leave(const struct hops *h, uint16_t i)
 	m->pkt_len = m->data_len;
 	return m;
 }
+
+/* The mbuf of packet i for a leg, unchanged since it was received, with what parse.c would have noted about
+ * it. The caller forgets the packet here.
+ */
+struct rte_mbuf *hop_note(const struct hops *h, uint16_t i);
 
 #endif

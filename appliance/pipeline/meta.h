@@ -3,8 +3,8 @@
 #define PIPELINE_META_H
 
 /* What the stages know about a packet: it lies in the private area of the mbuf, between the mbuf
- * and its data, so that it is in the cache when the mbuf is. parse writes the first half; each
- * later stage writes what the comment says. Valid wherever the mbuf goes, through rings too.
+ * and its data. What the lanes behind parse need of it is in the first line. Valid wherever the mbuf
+ * goes, through rings too. Packets in hops.h have none yet.
  */
 #include "common/ip.h"
 
@@ -16,7 +16,6 @@ struct leg; /* appliance/relay_table.h */
 enum {
 	NEXTHOP_NONE = 0, /* index 0 of the next-hop array is "no route" */
 	IFACE_NONE = 0xffff,
-	WORKER_ANY = 0xffff,
 };
 
 /* Set by parse in meta->flags. */
@@ -30,34 +29,35 @@ enum pkt_flag {
 	PKT_SHARED_ADDR = 1 << 6, /* pool address that is the box's own as well */
 	PKT_UNHELD = 1 << 7,	  /* was held for its next hop once: not held again */
 	PKT_FRAG_LATER = 1 << 8,  /* a piece other than the first: l4 is no header */
+	PKT_PLAIN = 1 << 9,	  /* in the nat_out and gn lanes: nat_quick_is() says so */
 };
 
 struct pkt_meta {
-	/* Written by parse. Offsets count from rte_pktmbuf_mtod() of the frame as received, which
-	 * starts at the Ethernet header (a VLAN tag is already stripped).
-	 */
-	struct endpoint src, dst; /* outer source and destination; ports of UDP and TCP only */
-	uint16_t iface;		  /* interface it came in on */
-	uint16_t l3;		  /* offset of the IP header */
-	uint16_t l4;		  /* offset of the header behind IP and its extensions */
-	uint16_t data;		  /* offset of the UDP payload */
-	uint16_t data_len;	  /* bytes of UDP payload, from the UDP header, validated */
-	uint16_t l3_len;	  /* bytes from the IP header to the end of the IP packet */
-	uint8_t proto;		  /* IPPROTO_ of the header at l4 */
-	uint16_t flags;		  /* enum pkt_flag */
-	uint16_t worker;	  /* worker whose own NTM port was hit; WORKER_ANY otherwise */
-	uint16_t msg;		  /* enum mail_type with which hand_stage passes the packet on */
-
-	/* Written by the stage that puts the packet into the tx lane. */
-	uint32_t nexthop; /* index for nexthop_get(), from route_lookup() */
-
 	/* Written by relay for the stages behind it; the RS's own. */
 	union {
 		struct leg *leg;
 		void *ptr;
 	};
-	uint64_t arg; /* free for the stages between relay and tx, and for messages */
+	/* Written by the stage that puts the packet into the tx lane. */
+	uint32_t nexthop; /* index for nexthop_get(), from route_lookup() */
+	uint16_t msg;	  /* enum mail_type with which hand_stage passes the packet on */
+
+	/* Written by parse. Offsets count from rte_pktmbuf_mtod() of the frame as received, which
+	 * starts at the Ethernet header (a VLAN tag is already stripped). In the gn lane only those
+	 * marked with * are set.
+	 */
+	uint16_t flags;		  /* * enum pkt_flag */
+	uint16_t iface;		  /* * interface it came in on */
+	uint16_t l3;		  /* * offset of the IP header */
+	uint16_t l3_len;	  /* * bytes from the IP header to the end of the IP packet */
+	uint16_t l4;		  /* offset of the header behind IP and its extensions */
+	uint16_t data;		  /* offset of the UDP payload */
+	uint16_t data_len;	  /* bytes of UDP payload, from the UDP header, validated */
+	uint8_t proto;		  /* IPPROTO_ of the header at l4 */
+	struct endpoint src, dst; /* outer source and destination; ports of UDP and TCP only */
 } __rte_cache_aligned;
+
+_Static_assert(offsetof(struct pkt_meta, src) < 64, "what lanes behind parse need is one line");
 
 /* Cannot fail: pools are made by port.c with room for it. */
 static inline struct pkt_meta *pkt_meta(struct rte_mbuf *m)

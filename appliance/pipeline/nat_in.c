@@ -206,7 +206,7 @@ static __rte_always_inline bool is_quick(struct worker *w, struct nat_pass *p, s
 	const struct nat_pool *pool = w->rs->nat->pool;
 	uint32_t dst;
 
-	if (unlikely(!nat_quick_is(p->c.ip, p->c.len)))
+	if (unlikely((pkt_meta(p->m)->flags & PKT_PLAIN) == 0 && !nat_quick_is(p->c.ip, p->c.len)))
 		return false;
 	memcpy(&dst, p->c.ip + 16, sizeof(dst));
 	if (unlikely(dst != l->dst))

@@ -230,7 +230,7 @@ void nat_out_stage(struct worker *w)
 		p->leg = pkt_meta(m)->leg;
 		p->iface = pkt_meta(m)->iface;
 		p->f = NULL;
-		p->is_quick = nat_quick_is(p->c.ip, p->c.len);
+		p->is_quick = (pkt_meta(m)->flags & PKT_PLAIN) != 0;
 		if (unlikely(!p->is_quick && !is_plain(w, p)))
 			continue;
 		ask[kept] = ask_of(p);

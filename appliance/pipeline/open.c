@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/aead.h"
 #include "appliance/leg_window.h"
+#include "appliance/pipeline/nat_quick.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/pipeline/part.h"
 #include "appliance/pipeline/share.h"
@@ -26,10 +27,22 @@ struct opening {
 	struct rte_mbuf *m;
 	struct leg *leg;
 	struct leg_key *key;
-	uint8_t *h; /* NTM header */
-	uint64_t seq;
-	uint8_t epoch, route;
+	uint8_t *ntm; /* header; UDP's and IP's are in front of it */
+	uint16_t len; /* from there to the end of the tag */
+	uint16_t ip_len, iface, flags;
 	bool is_stranger; /* not from where the leg is on record */
+};
+_Static_assert(sizeof(struct opening) <= BATCH_NOTE, "notes of a batch");
+
+/* All that packets of one key, epoch and route have in common: looked up once for those in a row. */
+struct opener {
+	const struct leg_key *key; /* NULL: none yet */
+	uint8_t flags;		   /* byte 1 of their headers */
+	bool pads, is_spent;
+	const struct endpoint *peer; /* where the leg's node is on record */
+	uint32_t peer4;		     /* as in an IPv4 header, and the port likewise; 0: it is IPv6 */
+	uint16_t port;
+	const uint8_t *keys; /* expanded */
 };
 
 static bool suite_pads(uint8_t suite)
@@ -37,19 +50,46 @@ static bool suite_pads(uint8_t suite)
 	return suite == SUITE_AES128_CBC_HMAC_MD5 || suite == SUITE_AES128_CBC_HMAC_SHA256;
 }
 
+static uint8_t epoch_of(const struct opening *o)
+{
+	return (o->ntm[1] & WIRE_EPOCH_MASK) >> WIRE_EPOCH_SHIFT;
+}
+
+static uint8_t route_of(const struct opening *o)
+{
+	return (o->ntm[1] & WIRE_ROUTE_MASK) >> WIRE_ROUTE_SHIFT;
+}
+
+static uint64_t seq_of(const struct opening *o)
+{
+	return load_be48(o->ntm + 2);
+}
+
+static const uint8_t *udp_of(const struct opening *o)
+{
+	return o->ntm - UDP_HDR_LEN;
+}
+
+static const uint8_t *ip_of(const struct opening *o)
+{
+	return udp_of(o) - o->ip_len;
+}
+
 /* ---- before the tag ---- */
+
+static bool is_like(const struct opening *a, const struct opening *b)
+{
+	return a->leg == b->leg && a->ntm[1] == b->ntm[1];
+}
 
 static enum drop_reason key_find(struct worker *w, struct opening *o)
 {
 	struct leg_table *t = w->rs->dp->legs;
 	int64_t key;
 
-	o->epoch = (o->h[1] & WIRE_EPOCH_MASK) >> WIRE_EPOCH_SHIFT;
-	o->route = (o->h[1] & WIRE_ROUTE_MASK) >> WIRE_ROUTE_SHIFT;
-	o->seq = load_be48(o->h + 2);
-	if (o->route >= ROUTES)
+	if (route_of(o) >= ROUTES)
 		return DROP_NO_KEY;
-	key = leg_key_at(o->leg, o->epoch);
+	key = leg_key_at(o->leg, epoch_of(o));
 	if (key < 0)
 		return DROP_NO_KEY;
 	o->key = &t->keys[key];
@@ -60,41 +100,76 @@ static enum drop_reason key_find(struct worker *w, struct opening *o)
 static void prefetch_records(const struct worker *w, const struct opening *o)
 {
 	const struct leg_table *t = w->rs->dp->legs;
-	const struct replay *window = leg_window(t, o->key, o->route);
+	const struct replay *window = leg_window(t, o->key, route_of(o));
 	uint32_t way = atomic_load_explicit(&o->leg->way, memory_order_relaxed);
 
 	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
 	rte_prefetch0(&t->subscribers[o->leg->subscriber]);
 	if (likely(window != NULL)) {
 		rte_prefetch0(window);
-		rte_prefetch0(&window->bits[o->seq % REPLAY_WINDOW / REPLAY_WORD_BITS]);
+		rte_prefetch0(&window->bits[seq_of(o) % REPLAY_WINDOW / REPLAY_WORD_BITS]);
+	}
+}
+
+static void opener_set(const struct worker *w, struct opener *c, const struct opening *o)
+{
+	const struct leg_table *t = w->rs->dp->legs;
+
+	*c = (struct opener){
+		.key = o->key,
+		.flags = o->ntm[1],
+		.pads = suite_pads(o->key->suite),
+		.is_spent = w->now >= o->key->data_until_ns,
+		.peer = &leg_way(t, o->leg)->peer,
+		.keys = leg_key_rx(t, o->key),
+	};
+	if (likely(ip_is_v4(&c->peer->ip))) {
+		c->peer4 = ip_v4(&c->peer->ip);
+		c->port = rte_cpu_to_be_16(c->peer->port);
 	}
 }
 
 /* From where the node is on record, or from where anybody may be. */
-static enum drop_reason source_reason(const struct worker *w, struct opening *o)
+static __attribute__((noinline)) enum drop_reason
+source_ask(const struct worker *w, const struct opener *c, struct opening *o)
 {
-	const struct endpoint *src = &pkt_meta(o->m)->src;
+	struct endpoint src, dst;
 
-	o->is_stranger = !endpoint_equal(&leg_way(w->rs->dp->legs, o->leg)->peer, src);
-	return unlikely(o->is_stranger && !source_can_be(w, src)) ? DROP_IP_SOURCE : DROP_MAX;
+	outer_endpoints(ip_of(o), udp_of(o), &src, &dst);
+	o->is_stranger = !endpoint_equal(c->peer, &src);
+	return o->is_stranger && !source_can_be(w, &src) ? DROP_IP_SOURCE : DROP_MAX;
 }
 
-static enum drop_reason may_open(const struct worker *w, struct opening *o)
+static __rte_always_inline bool is_peer4(const struct opener *c, const struct opening *o)
 {
-	uint16_t len = pkt_meta(o->m)->data_len;
-	enum drop_reason why = source_reason(w, o);
+	const uint8_t *ip = ip_of(o);
+	uint32_t addr;
+	uint16_t port;
 
-	if (unlikely(why != DROP_MAX))
-		return why;
-	if (unlikely(len < WIRE_OVERHEAD))
+	memcpy(&addr, ip + 12, sizeof(addr));
+	memcpy(&port, udp_of(o), sizeof(port));
+	return addr == c->peer4 && port == c->port && ip[0] >> 4 == 4;
+}
+
+static __rte_always_inline enum drop_reason may_open(const struct worker *w, const struct opener *c,
+						     struct opening *o)
+{
+	uint64_t seq = seq_of(o);
+
+	if (unlikely(!is_peer4(c, o))) {
+		enum drop_reason why = source_ask(w, c, o);
+
+		if (unlikely(why != DROP_MAX))
+			return why;
+	}
+	if (unlikely(o->len < WIRE_OVERHEAD))
 		return DROP_SEALED_LEN;
-	if (unlikely(suite_pads(o->key->suite) &&
-		     (len == WIRE_OVERHEAD || (len - WIRE_OVERHEAD) % SUITE_BLOCK_LEN != 0)))
+	if (unlikely(c->pads && (o->len == WIRE_OVERHEAD ||
+				 (o->len - WIRE_OVERHEAD) % SUITE_BLOCK_LEN != 0)))
 		return DROP_SEALED_LEN;
-	if (unlikely(w->now >= o->key->data_until_ns || o->seq >= w->rs->dp->key_hard_packets))
+	if (unlikely(c->is_spent || seq >= w->rs->dp->key_hard_packets))
 		return DROP_KEY_SPENT;
-	return likely(leg_window_check(w->rs->dp->legs, o->key, o->route, o->seq)) ? DROP_MAX
+	return likely(leg_window_check(w->rs->dp->legs, c->key, route_of(o), seq)) ? DROP_MAX
 										   : DROP_REPLAY;
 }
 
@@ -103,44 +178,44 @@ static enum drop_reason may_open(const struct worker *w, struct opening *o)
 /* The number is now authentic. A window is taken when a route is first used; the same number may
  * have come twice in one burst, so it is looked at again.
  */
-static enum drop_reason replay_note(struct worker *w, const struct opening *o)
+static __rte_always_inline enum drop_reason replay_note(struct worker *w, const struct opening *o)
 {
 	struct leg_table *t = w->rs->dp->legs;
-	struct replay *r = leg_window(t, o->key, o->route);
+	struct replay *r = leg_window(t, o->key, route_of(o));
+	uint64_t seq = seq_of(o);
 
 	if (unlikely(r == NULL))
-		r = leg_window_take(t, o->key, o->route);
-	if (unlikely(r == NULL || replay_check(r, o->seq) != REPLAY_FRESH))
+		r = leg_window_take(t, o->key, route_of(o));
+	if (unlikely(r == NULL || replay_check(r, seq) != REPLAY_FRESH))
 		return DROP_REPLAY;
-	replay_commit(r, o->seq);
+	replay_commit(r, seq);
 	return DROP_MAX;
 }
 
 static void tell(struct worker *w, const struct opening *o, enum rs_event_type type)
 {
-	const struct pkt_meta *meta = pkt_meta(o->m);
-	int local = rs_local_find(w->rs->dp, &meta->dst);
 	struct rs_event ev = {
 		.type = type,
-		.epoch = o->epoch,
-		.local = local < 0 ? 0 : (uint16_t)local,
-		.len = meta->data_len,
-		.src = meta->src,
-		.id = load_be64(o->h + 8),
+		.epoch = epoch_of(o),
+		.len = o->len,
+		.id = load_be64(o->ntm + 8),
 	};
+	struct endpoint dst;
+	int local;
 
+	outer_endpoints(ip_of(o), udp_of(o), &ev.src, &dst);
+	local = rs_local_find(w->rs->dp, &dst);
+	ev.local = local < 0 ? 0 : (uint16_t)local;
 	rs_event_put(w, type == RS_EV_EPOCH_SEEN ? RS_CLASS_SEALED : RS_CLASS_HINT, &ev);
 }
 
 /* A new source with the highest number so far may be the node behind a new NAT mapping. */
-static void watch_source(struct worker *w, const struct opening *o)
+static __attribute__((noinline)) void watch_source(struct worker *w, const struct opening *o)
 {
 	uint32_t ms = (uint32_t)(w->now / 1000000) | 1;
 	uint32_t last;
 
-	if (likely(!o->is_stranger))
-		return;
-	if (leg_window(w->rs->dp->legs, o->key, o->route)->next != o->seq + 1)
+	if (leg_window(w->rs->dp->legs, o->key, route_of(o))->next != seq_of(o) + 1)
 		return;
 	last = atomic_load_explicit(&o->leg->rebind_ms, memory_order_relaxed);
 	if (last != 0 && ms - last < REBIND_MS)
@@ -176,58 +251,101 @@ static bool is_from_node(const struct leg *leg, const uint8_t *ip)
 	return memcmp(ip + 8, leg->vip6.b, 16) == 0;
 }
 
+static uint8_t outer_tos(const struct opening *o)
+{
+	const uint8_t *ip = ip_of(o);
+
+	return ip[0] >> 4 == 6 ? (uint8_t)(load_be16(ip) >> 4) : ip[1];
+}
+
+static __rte_always_inline void inner_count(struct worker *w, const struct leg *leg, size_t len)
+{
+	struct subscriber *s = &w->rs->dp->legs->subscribers[leg->subscriber];
+
+	s->rx_packets++;
+	s->rx_bytes += len;
+	s->last_rx_tick = nat_tick(w->now);
+	w->stats.opened++;
+}
+
 /* A whole inner packet: the checks of protocol.md "after the tag". */
-static enum drop_reason inner_take(struct worker *w, const struct opening *o, struct rte_mbuf *m,
-				   uint8_t outer_tos)
+static enum drop_reason inner_take(struct worker *w, const struct opening *o, struct rte_mbuf *m)
 {
 	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
-	struct subscriber *s = &w->rs->dp->legs->subscribers[o->leg->subscriber];
 	size_t len;
 
-	if (unlikely(inner_check(ip, rte_pktmbuf_data_len(m), suite_pads(o->key->suite), &len) !=
-		     INNER_OK))
+	if (inner_check(ip, rte_pktmbuf_data_len(m), suite_pads(o->key->suite), &len) != INNER_OK)
 		return DROP_INNER_BAD;
 	pkt_cut(m, 0, (uint16_t)len);
-	if (unlikely(!is_from_node(o->leg, ip)))
+	if (!is_from_node(o->leg, ip))
 		return DROP_INNER_SOURCE;
-	if (unlikely((outer_tos & ECN_MASK) == ECN_CE)) {
+	if ((outer_tos(o) & ECN_MASK) == ECN_CE) {
 		enum drop_reason why = ecn_inside(ip);
 
 		if (why != DROP_MAX)
 			return why;
 	}
-	s->rx_packets++;
-	s->rx_bytes += len;
-	s->last_rx_tick = nat_tick(w->now);
+	inner_count(w, o->leg, len);
+	pkt_meta(m)->flags = o->flags | (nat_quick_is(ip, (uint16_t)len) ? PKT_PLAIN : 0);
 	return DROP_MAX;
 }
 
-static void deliver(struct worker *w, const struct opening *o, const struct aead_op *op)
+/* Of any kind; m is the inner packet, or a part of one. */
+static __attribute__((noinline)) void deliver_any(struct worker *w, const struct opening *o)
 {
+	uint8_t type = o->ntm[0] & 15;
 	struct rte_mbuf *m = o->m;
-	struct pkt_meta *meta = pkt_meta(m);
-	const uint8_t *outer = pkt_l3(m);
-	uint8_t type = o->h[0] & 15;
-	uint8_t tos = meta->flags & PKT_IPV6 ? (uint8_t)(load_be16(outer) >> 4) : outer[1];
 	enum drop_reason why;
 
-	pkt_cut(m, meta->data + WIRE_HDR_LEN, op->out_len);
-	if (unlikely(type != WIRE_DATA)) {
-		m = part_join(w, m, load_be64(o->h + 8), o->h[1], o->seq, type == WIRE_DATA_SECOND);
+	if (type != WIRE_DATA) {
+		m = part_join(w, m, load_be64(o->ntm + 8), o->ntm[1], seq_of(o),
+			      type == WIRE_DATA_SECOND);
 		if (m == NULL)
 			return;
-		pkt_meta(m)->leg = o->leg;
 	}
-	why = inner_take(w, o, m, tos);
+	why = inner_take(w, o, m);
 	if (unlikely(why != DROP_MAX)) {
 		burst_drop(&w->stats, m, why);
 		return;
 	}
-	w->stats.opened++;
+	pkt_meta(m)->leg = o->leg;
+	pkt_meta(m)->iface = o->iface;
 	burst_push(&w->stats, &w->lanes.nat_out, m);
 }
 
-static void after_tag(struct worker *w, const struct opening *o, const struct aead_op *op)
+/* From the node's IPv4 address, whole and such as nat_quick.h means: then inner_check() holds too. */
+static __rte_always_inline bool is_plain(const struct opening *o, const uint8_t *ip, uint16_t len)
+{
+	uint32_t src;
+
+	if (unlikely(!nat_quick_is(ip, len)))
+		return false;
+	memcpy(&src, ip + 12, sizeof(src));
+	return src == o->leg->vip4 && src != 0 && (o->ntm[0] & 15) == WIRE_DATA &&
+	       (outer_tos(o) & ECN_MASK) != ECN_CE;
+}
+
+static __rte_always_inline void deliver(struct worker *w, const struct opening *o, uint16_t len)
+{
+	struct rte_mbuf *m = o->m;
+	struct pkt_meta *meta = pkt_meta(m);
+	uint8_t *ip = o->ntm + WIRE_HDR_LEN;
+
+	m->data_off = (uint16_t)(ip - (uint8_t *)m->buf_addr);
+	pkt_cut(m, 0, len);
+	if (unlikely(!is_plain(o, ip, len))) {
+		deliver_any(w, o);
+		return;
+	}
+	meta->leg = o->leg;
+	meta->iface = o->iface;
+	meta->flags = o->flags | PKT_PLAIN;
+	inner_count(w, o->leg, len);
+	burst_push(&w->stats, &w->lanes.nat_out, m);
+}
+
+static __rte_always_inline void after_tag(struct worker *w, const struct opening *o,
+					  const struct aead_op *op)
 {
 	enum drop_reason why = op->ok ? replay_note(w, o) : DROP_AUTH;
 
@@ -239,16 +357,17 @@ static void after_tag(struct worker *w, const struct opening *o, const struct ae
 		o->key->flags |= KEY_SEEN;
 		tell(w, o, RS_EV_EPOCH_SEEN);
 	}
-	watch_source(w, o);
-	deliver(w, o, op);
+	if (unlikely(o->is_stranger))
+		watch_source(w, o);
+	deliver(w, o, op->out_len);
 }
 
 /* The inner headers were last written by whoever did the cipher. */
 static void prefetch_inner(const struct opening *o, uint16_t n)
 {
 	for (uint16_t i = 0; i < n; i++) {
-		rte_prefetch0(o[i].h + WIRE_HDR_LEN);
-		rte_prefetch0(o[i].h + WIRE_HDR_LEN + RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(o[i].ntm + WIRE_HDR_LEN);
+		rte_prefetch0(o[i].ntm + WIRE_HDR_LEN + RTE_CACHE_LINE_SIZE);
 	}
 }
 
@@ -267,60 +386,83 @@ static void open_work(struct aead *a, struct batch *b)
 	aead_open(a, b->op, b->n);
 }
 
-static void drop_all(struct worker *w, struct rte_mbuf **pkt, uint16_t n, enum drop_reason why)
+/* n packets of the sealed lane, from the first on, whose keys are on their way; how many stay. */
+static uint16_t keys_find(struct worker *w, struct opening *o, uint16_t first, uint16_t n)
 {
-	for (uint16_t i = 0; i < n; i++)
-		burst_drop(&w->stats, pkt[i], why);
-}
-
-_Static_assert(sizeof(struct opening) <= BATCH_NOTE, "notes of a batch");
-
-static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
-{
-	const struct leg_table *t = w->rs->dp->legs;
-	struct batch *b = share_begin(w);
-	struct opening *o;
-	uint16_t kept = 0, good = 0;
+	const struct hops *h = &w->sealed;
 	enum drop_reason why;
+	uint16_t kept = 0;
 
-	if (unlikely(b == NULL)) {
-		drop_all(w, pkt, n, DROP_SHARE_FULL);
-		return;
-	}
-	o = (struct opening *)(void *)b->note;
-	for (uint16_t i = 0; i < n; i++) {
+	for (uint16_t i = first; i < first + n; i++) {
 		struct opening *p = &o[kept];
 
 		*p = (struct opening){
-			.m = pkt[i], .leg = pkt_meta(pkt[i])->leg, .h = pkt_data(pkt[i])};
+			.m = h->m[i],
+			.leg = h->leg[i],
+			.ntm = h->ntm[i],
+			.len = h->len[i],
+			.ip_len = h->ip_len[i],
+			.iface = h->note[i].iface,
+			.flags = h->note[i].flags,
+		};
+		if (likely(kept > 0 && is_like(p, p - 1))) {
+			p->key = p[-1].key;
+			kept++;
+			continue;
+		}
 		why = key_find(w, p);
 		if (likely(why == DROP_MAX))
 			kept++;
 		else
-			burst_drop(&w->stats, pkt[i], why);
+			burst_drop(&w->stats, p->m, why);
 	}
-	/* Those of one leg in a row share all of it. */
-	for (uint16_t i = 0; i < kept; i++)
-		if (i == 0 || o[i].key != o[i - 1].key || o[i].route != o[i - 1].route)
-			prefetch_records(w, &o[i]);
-	for (uint16_t i = 0; i < kept; i++) {
-		why = may_open(w, &o[i]);
+	return kept;
+}
+
+/* Those that may be opened become ops; how many there are. */
+static uint16_t ops_make(struct worker *w, struct opening *o, uint16_t n, struct aead_op *op)
+{
+	struct opener c = {.key = NULL};
+	enum drop_reason why;
+	uint16_t good = 0;
+
+	for (uint16_t i = 0; i < n; i++) {
+		if (o[i].key != c.key || o[i].ntm[1] != c.flags)
+			opener_set(w, &c, &o[i]);
+		why = may_open(w, &c, &o[i]);
 		if (unlikely(why != DROP_MAX)) {
 			burst_drop(&w->stats, o[i].m, why);
 			continue;
 		}
 		if (unlikely(good != i))
 			o[good] = o[i];
-		b->op[good] = (struct aead_op){
-			.suite = o[i].key->suite,
-			.body_len = (uint16_t)(pkt_meta(o[i].m)->data_len - WIRE_OVERHEAD),
-			.keys = leg_key_rx(t, o[i].key),
-			.iv = o[i].key->rx_iv,
-			.pkt = o[i].h,
+		op[good++] = (struct aead_op){
+			.suite = c.key->suite,
+			.body_len = (uint16_t)(o[i].len - WIRE_OVERHEAD),
+			.keys = c.keys,
+			.iv = c.key->rx_iv,
+			.pkt = o[i].ntm,
 		};
-		good++;
 	}
-	b->n = good;
+	return good;
+}
+
+static void open_some(struct worker *w, uint16_t first, uint16_t n)
+{
+	struct batch *b = share_begin(w);
+	struct opening *o;
+
+	if (unlikely(b == NULL)) {
+		for (uint16_t i = first; i < first + n; i++)
+			burst_drop(&w->stats, w->sealed.m[i], DROP_SHARE_FULL);
+		return;
+	}
+	o = (struct opening *)(void *)b->note;
+	n = keys_find(w, o, first, n);
+	for (uint16_t i = 0; i < n; i++)
+		if (i == 0 || !is_like(&o[i], &o[i - 1])) /* those of one leg in a row share all of it */
+			prefetch_records(w, &o[i]);
+	b->n = ops_make(w, o, n, b->op);
 	b->work = open_work;
 	b->finish = open_finish;
 	share_commit(w, b);
@@ -328,9 +470,9 @@ static void open_some(struct worker *w, struct rte_mbuf **pkt, uint16_t n)
 
 void open_stage(struct worker *w)
 {
-	struct burst *b = &w->lanes.open;
+	const uint16_t n = w->sealed.n;
 
-	for (uint16_t i = 0; i < b->n; i += AEAD_BURST)
-		open_some(w, b->pkt + i, RTE_MIN((uint16_t)(b->n - i), (uint16_t)AEAD_BURST));
-	b->n = 0;
+	for (uint16_t i = 0; i < n; i += AEAD_BURST)
+		open_some(w, i, RTE_MIN((uint16_t)(n - i), (uint16_t)AEAD_BURST));
+	w->sealed.n = 0;
 }

@@ -236,9 +236,6 @@ static struct verdict to_udp_service(struct worker *w, struct rte_mbuf *m, struc
 		meta->msg = MAIL_DNS;
 		return lane(&l->dc);
 	}
-	meta->worker = port >= w->base_port && port < w->base_port + w->n_workers
-			       ? port - w->base_port
-			       : WORKER_ANY;
 	if (w->has_dc && (port == w->ntm_port || !w->has_rs)) {
 		meta->msg = MAIL_DC_NTM;
 		return lane(&l->dc);

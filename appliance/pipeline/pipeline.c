@@ -24,8 +24,8 @@
  * open and seal do the cipher of a burst at once, or, where a worker has more than it can do, put it
  * where others help; share then finishes it, in order (share.h).
  *
- * The words on the lines are lanes (pipeline.h); "path" stands for the hops (hops.h), which are taken
- * out of the burst by quick.c at the head of parse. A packet ends in a NIC queue, in the ring of
+ * The words on the lines are lanes (pipeline.h); "path" and "open" stand for packets in arrays (hops.h),
+ * which are taken out of the burst by quick.c at the head of parse. A packet ends in a NIC queue, in the ring of
  * another thread, or under a name in drop.h.
  */
 typedef void (*stage_fn)(struct worker *w);
@@ -112,7 +112,7 @@ void pipeline_flush(struct worker *w)
 unsigned int pipeline_run(struct worker *w)
 {
 	struct lanes *l = &w->lanes;
-	struct hops *h = &w->hops;
+	const struct hops *h = &w->hops, *s = &w->sealed;
 	unsigned int found;
 	uint64_t t;
 
@@ -122,9 +122,9 @@ unsigned int pipeline_run(struct worker *w)
 	if (found == 0 && likely(!share_pending(w)))
 		return 0;
 	t = run(w, STAGE_parse, parse_stage, l->rx.n + l->steered.n, t);
-	t = run(w, STAGE_relay, relay_stage, l->ntm.n + h->n, t);
+	t = run(w, STAGE_relay, relay_stage, l->ntm.n + h->n + s->n, t);
 	t = run(w, STAGE_switch, switch_stage, h->n, t);
-	t = run(w, STAGE_open, open_stage, l->open.n, t);
+	t = run(w, STAGE_open, open_stage, s->n, t);
 	run_rest(w, t);
 	return found + share_pending(w);
 }

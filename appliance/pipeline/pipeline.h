@@ -14,7 +14,8 @@ struct worker;
 
 /* The lanes of one pass. Empty before and after pipeline_run(), but for ahead.
  *
- * Packets of paths are no lane but struct hops (hops.h), from parse to tx.
+ * Packets of paths and data for legs are no lanes but struct hops (hops.h): w->hops from parse to tx, and
+ * w->sealed from parse to open.
  *
  * In rx..dc and local the data of an mbuf starts at the Ethernet header, with the offsets in
  * pkt_meta. In nat_out, seal and tx it starts at an IP header: the inner packet in nat_out and
@@ -26,7 +27,6 @@ struct lanes {
 	struct burst steered; /* received and given here by another worker; meta->iface is set */
 	struct burst ntm;     /* parse: UDP to one of our NTM endpoints */
 	struct burst gn;      /* parse: to an address of the NAT pool, from general hosts */
-	struct burst open;    /* relay: sealed for a leg of this worker; meta->leg is set */
 	struct burst nat_out; /* open: inner packets of nodes; meta->leg is set */
 	struct burst seal;    /* nat: inner packets for nodes; meta->leg is set */
 	struct burst tx;      /* IP packets; meta->nexthop is set */
@@ -48,10 +48,10 @@ void pipeline_flush(struct worker *w);
 
 /* The stages. Each works on the lane of its name in w->lanes; owning worker only. Cannot fail. */
 void rx_stage(struct worker *w);      /* ports -> rx, ahead */
-void parse_stage(struct worker *w);   /* rx, steered -> hops, ntm, gn, dc, local */
-void relay_stage(struct worker *w);   /* ntm -> hops, open, control, dc; hops: their paths */
+void parse_stage(struct worker *w);   /* rx, steered -> hops, sealed, ntm, gn, dc, local */
+void relay_stage(struct worker *w);   /* ntm -> hops, sealed, control, dc; paths, legs of these */
 void switch_stage(struct worker *w);  /* hops: outer headers */
-void open_stage(struct worker *w);    /* open -> nat_out, control */
+void open_stage(struct worker *w);    /* sealed -> nat_out, control */
 void share_stage(struct worker *w);   /* batches that are done -> nat_out, control, tx */
 void nat_out_stage(struct worker *w); /* nat_out -> tx, seal (hairpin, ICMP errors) */
 void nat_in_stage(struct worker *w);  /* gn -> seal, tx (hairpin, ICMP errors) */

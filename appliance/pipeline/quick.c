@@ -2,6 +2,7 @@
 #include "appliance/pipeline/quick.h"
 
 #include "appliance/iface.h"
+#include "appliance/pipeline/nat_quick.h"
 #include "appliance/pipeline/outer.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
@@ -178,82 +179,79 @@ static __rte_always_inline bool check6(const uint8_t *p, uint16_t room, uint16_t
 	       !is_mapped && (p[AT_UDP6 + 6] | p[AT_UDP6 + 7]) != 0;
 }
 
-/* For this host, a leg most likely: what parse.c would note about it, and the ntm lane. Whether the source
- * can be one is left to the stages behind, which know where the leg's node is.
+/* For this host: data on a leg most likely, which goes to w->sealed; what else there is into the ntm lane.
+ * Whether the source can be one is left to the stages behind, which know where the leg's node is.
  */
-static void take_for_host(struct worker *w, struct rte_mbuf *m, const struct quick_form *f,
-			  const uint8_t *p, uint16_t udp)
+static __rte_always_inline void take_for_host(struct worker *w, struct hops *h, uint16_t i, bool v6)
 {
-	struct pkt_meta *meta = pkt_meta(m);
-	uint16_t ip_len = f->is_v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
-	uint16_t all = load_be16(p + AT_IP + (f->is_v6 ? 4 : 2)) + (f->is_v6 ? IP6_HDR_LEN : 0);
-	struct endpoint src = {.port = load_be16(p + AT_IP + ip_len)};
+	const uint8_t *ntm = h->ntm[i];
 
-	if (f->is_v6)
-		memcpy(src.ip.b, p + AT_IP + 8, 16);
-	else
-		src.ip = ip_from_v4(load32(p + AT_IP + 12));
-	meta->src = src;
-	meta->dst = f->dst;
-	meta->iface = w->quick.iface;
-	meta->l3 = AT_IP;
-	meta->l4 = AT_IP + ip_len;
-	meta->data = meta->l4 + UDP_HDR_LEN;
-	meta->data_len = (uint16_t)(udp - UDP_HDR_LEN);
-	meta->l3_len = all;
-	meta->proto = IPPROTO_UDP;
-	meta->flags = f->is_v6 ? PKT_IPV6 : 0;
-	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		meta->flags |= PKT_L4_GOOD;
-	meta->worker = f->worker;
-	pkt_cut(m, 0, (uint16_t)(AT_IP + all));
-	burst_push(&w->stats, &w->lanes.ntm, m);
+	h->note[i].iface = w->quick.iface;
+	h->note[i].flags = v6 ? PKT_IPV6 : 0;
 	w->quick.notes = true;
+	if (unlikely(!wire_type_is_data(ntm[0] & 15) || (ntm[1] & WIRE_SIDE_A) == 0)) {
+		burst_push(&w->stats, &w->lanes.ntm, hop_note(h, i));
+		return;
+	}
+	leg_table_prefetch(w->rs->dp->legs, h->id[i]);
+	h->n++;
 }
 
-/* For the NAT: what it reads of what parse.c notes, and the gn lane. Ports are checked as far as parse.c
+/* What parse.c would drop, by name. */
+static bool is_whole(const uint8_t *ip, uint16_t total)
+{
+	uint16_t udp = load_be16(ip + IP4_HDR_LEN + 4);
+
+	return ip[9] == IPPROTO_TCP ||
+	       (ip[9] == IPPROTO_UDP && udp >= UDP_HDR_LEN && udp <= total - IP4_HDR_LEN);
+}
+
+/* For the NAT: what it needs of what parse.c notes, and the gn lane. Ports are checked as far as parse.c
  * does; the rest is the NAT's.
  */
-static bool take_for_pool(struct worker *w, struct rte_mbuf *m, const uint8_t *p, uint16_t room)
+static __rte_always_inline bool take_for_pool(struct worker *w, struct rte_mbuf *m,
+					      const uint8_t *p, uint16_t room)
 {
-	const uint8_t *ip = p + AT_IP, *l4 = p + AT_UDP4;
+	const uint8_t *ip = p + AT_IP;
 	struct pkt_meta *meta = pkt_meta(m);
-	uint16_t total = load_be16(ip + 2), udp = load_be16(l4 + 4);
-	uint32_t a;
+	uint16_t total = load_be16(ip + 2);
+	bool plain;
 
 	if (unlikely(total > room || total < IP4_HDR_LEN + UDP_HDR_LEN ||
-		     (ip[9] != IPPROTO_TCP && ip[9] != IPPROTO_UDP) ||
-		     (ip[9] == IPPROTO_UDP && (udp < UDP_HDR_LEN || udp > total - IP4_HDR_LEN)) ||
 		     ((m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) != RTE_MBUF_F_RX_IP_CKSUM_GOOD &&
 		      !sum4_is_good(ip))))
 		return false;
-	memcpy(&a, ip + 12, sizeof(a));
-	meta->src = (struct endpoint){ip_from_v4(a), load_be16(l4)};
-	memcpy(&a, ip + 16, sizeof(a));
-	meta->dst = (struct endpoint){ip_from_v4(a), load_be16(l4 + 2)};
-	meta->iface = w->quick.iface;
-	meta->l3 = AT_IP;
-	meta->l4 = AT_UDP4;
-	meta->data = AT_UDP4 + (ip[9] == IPPROTO_UDP ? UDP_HDR_LEN : 0);
-	meta->data_len = ip[9] == IPPROTO_UDP ? (uint16_t)(udp - UDP_HDR_LEN) : 0;
-	meta->l3_len = total;
-	meta->proto = ip[9];
-	meta->flags = 0;
+	plain = nat_quick_is(ip, total);
+	if (unlikely(!plain && !is_whole(ip, total)))
+		return false;
+	meta->flags = plain ? PKT_PLAIN : 0;
 	if ((m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		meta->flags |= PKT_L4_GOOD;
+	meta->iface = w->quick.iface;
+	meta->l3 = AT_IP;
+	meta->l3_len = total;
 	pkt_cut(m, 0, (uint16_t)(AT_IP + total));
 	burst_push(&w->stats, &w->lanes.gn, m);
 	w->quick.notes = true;
 	return true;
 }
 
-/* Into the hops, the ntm or the gn lane, or false. */
+static __rte_always_inline void put(struct hops *h, uint16_t i, struct rte_mbuf *m, uint8_t *ntm,
+				    uint64_t id, uint16_t udp, uint16_t ip_len)
+{
+	h->m[i] = m;
+	h->ntm[i] = ntm;
+	h->id[i] = id;
+	h->len[i] = (uint16_t)(udp - UDP_HDR_LEN);
+	h->ip_len[i] = ip_len;
+}
+
+/* Into the hops, the sealed, the ntm or the gn lane, or false. */
 static __rte_always_inline bool take(struct worker *w, struct scan *s, struct rte_mbuf *m,
 				     match_fn match)
 {
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
 	uint16_t len = rte_pktmbuf_data_len(m), room = (uint16_t)(len - AT_IP), ip_len, udp;
-	struct hops *h = &w->hops;
 	const struct quick_form *f;
 	uint8_t *ntm;
 	uint64_t id;
@@ -273,15 +271,12 @@ static __rte_always_inline bool take(struct worker *w, struct scan *s, struct rt
 	id = load_be64(ntm + 8);
 	if (unlikely((ntm[0] & 15) >= WIRE_TYPE_COUNT))
 		return false;
-	if (!wire_is_path_id(id)) {
-		take_for_host(w, m, f, p, udp);
+	if (wire_is_path_id(id)) {
+		put(&w->hops, s->n++, m, ntm, id, udp, ip_len);
 		return true;
 	}
-	h->m[s->n] = m;
-	h->ntm[s->n] = ntm;
-	h->id[s->n] = id;
-	h->len[s->n] = (uint16_t)(udp - UDP_HDR_LEN);
-	h->ip_len[s->n++] = ip_len;
+	put(&w->sealed, w->sealed.n, m, ntm, id, udp, ip_len);
+	take_for_host(w, &w->sealed, w->sealed.n, f->is_v6);
 	return true;
 }
 
@@ -291,10 +286,8 @@ static __rte_always_inline void head_fetch(struct rte_mbuf *m, bool two_lines, b
 	rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 	if (two_lines) /* the Path ID of an IPv6 packet lies in the second */
 		rte_prefetch0(rte_pktmbuf_mtod_offset(m, void *, RTE_CACHE_LINE_SIZE));
-	if (notes) {
+	if (notes)
 		rte_prefetch0(pkt_meta(m));
-		rte_prefetch0((uint8_t *)pkt_meta(m) + RTE_CACHE_LINE_SIZE);
-	}
 }
 
 static __rte_always_inline void scan_with(struct worker *w, match_fn match)

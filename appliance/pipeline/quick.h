@@ -4,8 +4,8 @@
 
 /* The quick way through parse: frames that are what nearly all frames of a relay are, Ethernet, IPv4
  * without options or IPv6 without extensions, UDP to an NTM endpoint of ours; or UDP and TCP in IPv4 to
- * an address of the NAT pool that is not the box's own as well. All that is constant in such a frame is compared at once with a form of 64 bytes; lengths, checksum
- * and addresses are checked as parse.c does. A frame that fails anywhere is not dropped here: it is
+ * an address of the NAT pool that is not the box's own as well. All that is constant in such a frame is
+ * compared at once with a form of 64 bytes; lengths, checksum and addresses are checked as parse.c does. A frame that fails anywhere is not dropped here: it is
  * left to parse.c, which finds out the name of its failing.
  *
  * Forms are learnt: parse.c tells the endpoint of each packet that took the long way to the ntm lane, and
@@ -42,7 +42,6 @@ struct quick_form {
 	uint8_t value[QUICK_FORM_BYTES] __rte_aligned(64);
 	uint8_t mask[QUICK_FORM_BYTES];
 	struct endpoint dst;
-	uint16_t worker; /* as in pkt_meta */
 	bool is_v6;
 	bool is_pool; /* dst is the first address of a range of the NAT pool, without a port */
 };
@@ -54,7 +53,7 @@ struct quick {
 	quick_scan_fn scan; /* NULL: not chosen yet */
 	uint64_t mac;	    /* of the interface below, byte 0 lowest */
 	uint16_t iface;	    /* its index */
-	bool notes;	    /* this burst had packets whose pkt_meta was written */
+	bool notes;	    /* this burst had packets whose pkt_meta is written, and two lines read */
 	uint16_t
 		known; /* of the burst to come: so many were fetched while this one was worked on */
 	uint32_t in;   /* port and VLAN that mac was looked up for, plus one; 0: none yet */
@@ -63,9 +62,9 @@ struct quick {
 	struct quick_form form[QUICK_FORMS];
 };
 
-/* Take out of w->lanes.rx what can go the quick way: packets of paths into w->hops, others into the
- * ntm and gn lanes with their pkt_meta; the rest stays, in order. Counts rx_bytes of all. Owning worker only.
- * Cannot fail. Two cache lines per packet of a path: mbuf and headers.
+/* Take out of w->lanes.rx what can go the quick way: packets of paths into w->hops, data on an index into
+ * w->sealed, others into the ntm and gn lanes with their pkt_meta; the rest stays, in order. Counts rx_bytes
+ * of all. Owning worker only. Cannot fail. Two cache lines per packet of a path: mbuf and headers.
  */
 void quick_scan(struct worker *w);
 

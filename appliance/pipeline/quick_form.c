@@ -63,12 +63,9 @@ static struct quick_form *form_place(struct quick *q, const struct endpoint *dst
 void quick_learn(struct worker *w, const struct endpoint *dst)
 {
 	struct quick_form *f = form_place(&w->quick, dst);
-	uint16_t own = (uint16_t)(dst->port - w->base_port);
 
-	if (f == NULL)
-		return;
-	form_make(f, dst);
-	f->worker = own < w->n_workers ? own : WORKER_ANY;
+	if (f != NULL)
+		form_make(f, dst);
 }
 
 /* Port 0 is nobody's endpoint. IPv6's extensions are parse.c's, so its ranges are not learnt. */
@@ -87,7 +84,6 @@ void quick_learn_pool(struct worker *w, const struct local_pool *pool)
 	bits = (uint8_t)(pool->prefix.len - 96);
 	f->dst = first;
 	f->is_pool = true;
-	f->worker = WORKER_ANY;
 	form_set(f, AT_TYPE, 2, RTE_ETHER_TYPE_IPV4, 0xffff);
 	form_set(f, AT_IP, 1, 0x45, 0xff);
 	form_set(f, AT_IP + 6, 2, 0, 0x3fff); /* no piece of a datagram */

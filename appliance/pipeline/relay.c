@@ -72,7 +72,30 @@ static void unknown_index(struct worker *w, struct rte_mbuf *m, uint8_t type, ui
 	burst_drop(&w->stats, m, DROP_NO_ASSOC);
 }
 
-static void to_leg(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint64_t id)
+/* Data on a leg of this worker, that came the long way, joins what quick.c took. */
+static void to_sealed(struct worker *w, struct rte_mbuf *m, uint8_t *ntm, uint64_t id,
+		      struct leg *leg)
+{
+	const struct pkt_meta *meta = pkt_meta(m);
+	struct hops *h = &w->sealed;
+	uint16_t i = h->n;
+
+	if (unlikely(i == LANE_MAX)) {
+		burst_drop(&w->stats, m, DROP_LANE_FULL);
+		return;
+	}
+	h->m[i] = m;
+	h->ntm[i] = ntm;
+	h->id[i] = id;
+	h->len[i] = meta->data_len;
+	h->ip_len[i] = (uint16_t)(meta->l4 - meta->l3);
+	h->note[i].iface = meta->iface;
+	h->note[i].flags = meta->flags;
+	h->leg[i] = leg;
+	h->n++;
+}
+
+static void to_leg(struct worker *w, struct rte_mbuf *m, uint8_t *h, uint64_t id)
 {
 	struct leg *leg = leg_table_find(w->rs->dp->legs, id);
 	uint8_t type = h[0] & 15;
@@ -86,34 +109,19 @@ static void to_leg(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint6
 		burst_drop(&w->stats, m, DROP_PATH_DIRECTION);
 		return;
 	}
-	if (unlikely(!wire_type_is_data(type))) {
+	if (unlikely(!wire_type_is_data(type)))
 		to_control(w, m, RS_EV_LEG_PACKET, RS_CLASS_SEALED, id);
-		return;
-	}
-	worker_steer(w, m, leg->worker); /* to_open() has taken what is this worker's */
-}
-
-/* Nearly all that is for this host: data on a leg of this worker. Its source is open.c's to judge. */
-static __rte_always_inline bool to_open(struct worker *w, struct rte_mbuf *m, const uint8_t *h,
-					uint64_t id)
-{
-	struct leg *leg = leg_table_find(w->rs->dp->legs, id);
-
-	if (unlikely(leg == NULL || !wire_type_is_data(h[0] & 15) || (h[1] & WIRE_SIDE_A) == 0 ||
-		     leg->worker != w->id))
-		return false;
-	pkt_meta(m)->leg = leg;
-	burst_push(&w->stats, &w->lanes.open, m);
-	return true;
+	else if (leg->worker == w->id)
+		to_sealed(w, m, h, id, leg);
+	else
+		worker_steer(w, m, leg->worker);
 }
 
 /* An index, a key id or all ones: for this host itself. */
-static void to_host(struct worker *w, struct rte_mbuf *m, const uint8_t *h, uint64_t id)
+static void to_host(struct worker *w, struct rte_mbuf *m, uint8_t *h, uint64_t id)
 {
 	uint8_t type = h[0] & 15;
 
-	if (likely(to_open(w, m, h, id)))
-		return;
 	if (unlikely(!source_can_be(w, &pkt_meta(m)->src))) {
 		burst_drop(&w->stats, m, DROP_IP_SOURCE);
 		return;
@@ -162,24 +170,12 @@ static void to_hops(struct worker *w, struct rte_mbuf *m, const struct pkt_meta 
 	h->n++;
 }
 
-/* Nearly all that is left to sort is for legs, each of which is a line of its own. */
-static void fetch_legs(const struct worker *w, const struct burst *b)
-{
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct rte_mbuf *m = b->pkt[i];
-
-		if (pkt_meta(m)->data_len >= WIRE_HDR_LEN)
-			leg_table_prefetch(w->rs->dp->legs, load_be64(pkt_data(m) + 8));
-	}
-}
-
 static void sort(struct worker *w, struct burst *b)
 {
-	fetch_legs(w, b);
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct rte_mbuf *m = b->pkt[i];
 		struct pkt_meta *meta = pkt_meta(m);
-		const uint8_t *h = pkt_data(m);
+		uint8_t *h = pkt_data(m);
 		enum drop_reason why;
 		uint64_t id;
 
@@ -199,6 +195,25 @@ static void sort(struct worker *w, struct burst *b)
 			to_host(w, m, h, id);
 	}
 	b->n = 0;
+}
+
+/* Of what quick.c took: data on a leg of this worker stays, its source is open.c's to judge. */
+static void find_legs(struct worker *w, struct hops *h)
+{
+	const struct leg_table *t = w->rs->dp->legs;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < h->n; i++) {
+		struct leg *leg = leg_table_find(t, h->id[i]);
+
+		if (unlikely(leg == NULL || leg->worker != w->id)) {
+			to_host(w, hop_note(h, i), h->ntm[i], h->id[i]);
+			continue;
+		}
+		hop_keep(h, kept, i);
+		h->leg[kept++] = leg;
+	}
+	h->n = kept;
 }
 
 /* Leave out what has no path. */
@@ -230,6 +245,8 @@ static void find_paths(struct worker *w, struct hops *h)
 
 void relay_stage(struct worker *w)
 {
+	if (w->sealed.n > 0)
+		find_legs(w, &w->sealed);
 	sort(w, &w->lanes.ntm);
 	if (w->hops.n > 0)
 		find_paths(w, &w->hops);
