@@ -12,7 +12,6 @@
 _Static_assert(sizeof(struct nat_flow) == 64, "a flow is one cache line");
 _Static_assert(sizeof(struct nat_map) == 32, "two mappings to a cache line");
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 };
 
 void nat_config_default(struct nat_config *c)
 {
@@ -178,45 +177,6 @@ static void flow_free(struct nat *n, uint32_t at)
 	n->n_flows--;
 	if (--m->flows == 0)
 		nat_map_free(n, m);
-}
-
-static uint64_t life_ns(const struct nat *n, const struct nat_flow *f)
-{
-	const uint8_t both = NAT_SEEN_OUT | NAT_SEEN_IN, fins = NAT_FIN_OUT | NAT_FIN_IN;
-
-	switch (nat_proto_of(f->kind)) {
-	case NAT_UDP:
-		return n->cfg.udp_ns;
-	case NAT_ICMP:
-		return n->cfg.icmp_ns;
-	default:
-		break;
-	}
-	if ((f->state & both) != both || (f->state & fins) == fins || f->state & NAT_RST)
-		return n->cfg.tcp_half_ns;
-	return n->cfg.tcp_open_ns;
-}
-
-void nat_flow_touch(struct nat *n, struct nat_flow *f, bool out, uint8_t tcp_flags, uint64_t now)
-{
-	/* Only the inside keeps a UDP or ICMP mapping alive (RFC 4787 REQ-6). */
-	bool refresh = out || nat_proto_of(f->kind) == NAT_TCP;
-	uint32_t expires;
-
-	if (nat_proto_of(f->kind) == NAT_TCP) {
-		if (tcp_flags & TCP_SYN) /* a new connection on the same ports */
-			f->state &= (uint8_t) ~(NAT_FIN_OUT | NAT_FIN_IN | NAT_RST);
-		if (tcp_flags & TCP_FIN)
-			f->state |= out ? NAT_FIN_OUT : NAT_FIN_IN;
-		if (tcp_flags & TCP_RST)
-			f->state |= NAT_RST;
-	}
-	f->state |= out ? NAT_SEEN_OUT : NAT_SEEN_IN;
-	if (!refresh)
-		return;
-	expires = nat_tick(now + life_ns(n, f)) + 1;
-	/* An earlier end is noticed at the next visit, which is at most one turn of the wheel away. */
-	f->expires = expires;
 }
 
 /* ---- expiry ---- */

@@ -41,6 +41,9 @@ enum nat_state {
 	NAT_HAIRPIN = 1 << 5, /* for life: the general host's address is of our own pool */
 };
 
+/* Byte 13 of a TCP header. */
+enum { NAT_TCP_FIN = 1, NAT_TCP_SYN = 2, NAT_TCP_RST = 4 };
+
 struct nat_flow {
 	struct ip_addr vip, rip; /* of the general host, inside and outside */
 	uint32_t subscriber;
@@ -175,8 +178,37 @@ struct nat_flow *nat_flow_open(struct nat *n, uint32_t subscriber, enum nat_prot
 struct nat_flow *nat_flow_accept(struct nat *n, struct nat_map *m, const struct ip_addr *rip,
 				 uint64_t now, enum drop_reason *why);
 
+static inline uint64_t nat_flow_life(const struct nat *n, const struct nat_flow *f)
+{
+	const uint8_t both = NAT_SEEN_OUT | NAT_SEEN_IN, fins = NAT_FIN_OUT | NAT_FIN_IN;
+	const uint8_t proto = f->kind & NAT_KIND_PROTO;
+
+	if (proto != NAT_TCP)
+		return proto == NAT_UDP ? n->cfg.udp_ns : n->cfg.icmp_ns;
+	return (f->state & (both | NAT_RST)) != both || (f->state & fins) == fins
+		       ? n->cfg.tcp_half_ns
+		       : n->cfg.tcp_open_ns;
+}
+
 /* A packet went through: state and life. tcp_flags: byte 13 of the TCP header, 0 otherwise. */
-void nat_flow_touch(struct nat *n, struct nat_flow *f, bool out, uint8_t tcp_flags, uint64_t now);
+static inline void nat_flow_touch(const struct nat *n, struct nat_flow *f, bool out,
+				  uint8_t tcp_flags, uint64_t now)
+{
+	const bool is_tcp = (f->kind & NAT_KIND_PROTO) == NAT_TCP;
+
+	if (is_tcp && (tcp_flags & NAT_TCP_SYN) != 0) /* a new connection on the same ports */
+		f->state &= (uint8_t) ~(NAT_FIN_OUT | NAT_FIN_IN | NAT_RST);
+	if (is_tcp && (tcp_flags & NAT_TCP_FIN) != 0)
+		f->state |= out ? NAT_FIN_OUT : NAT_FIN_IN;
+	if (is_tcp && (tcp_flags & NAT_TCP_RST) != 0)
+		f->state |= NAT_RST;
+	f->state |= out ? NAT_SEEN_OUT : NAT_SEEN_IN;
+	/* Only the inside keeps a UDP or ICMP mapping alive (RFC 4787 REQ-6). An earlier end is noticed
+	 * at the next visit, which is at most one turn of the wheel away.
+	 */
+	if (out || is_tcp)
+		f->expires = nat_tick(now + nat_flow_life(n, f)) + 1;
+}
 
 /* Visit what is due, at most budget flows. */
 void nat_turn(struct nat *n, uint64_t now, unsigned int budget);

@@ -12,8 +12,6 @@
  * address (R-05). Three loops: read the packets and fetch the buckets; fetch the flows; translate.
  */
 
-enum { TCP_SYN = 2 };
-
 static enum nat_proto proto_of(const struct tuple *t)
 {
 	return (enum nat_proto)t->class;
@@ -37,10 +35,9 @@ static enum drop_reason flow_open(struct worker *w, struct nat_pass *p)
 	return is_refused(w, p->f) ? DROP_REFUSED_DEST : DROP_MAX;
 }
 
-static uint32_t nexthop_of(const struct worker *w, struct nat_flow *f)
+static __rte_always_inline uint32_t nexthop_of(const struct worker *w, struct nat_flow *f,
+					       uint32_t gen)
 {
-	uint32_t gen = fib_generation(w->fib);
-
 	/* With the routes the box's addresses may have changed as well. */
 	if (unlikely(f->route_gen != gen)) {
 		f->nexthop = is_refused(w, f) ? NEXTHOP_NONE : route_lookup(w, &f->rip);
@@ -69,7 +66,7 @@ static enum drop_reason translate(struct worker *w, struct nat_pass *p)
 		.sport = f->port,
 		.dport = query ? f->port : p->t.dport,
 		/* Only a SYN has one to be lowered. */
-		.mss = p->t.tcp_flags & TCP_SYN ? nat_mss(seal_inner_mtu(w, p->leg), p->t.v6) : 0,
+		.mss = p->t.tcp_flags & NAT_TCP_SYN ? nat_mss(seal_inner_mtu(w, p->leg), p->t.v6) : 0,
 		.id = w->rs->ip_id++,
 	};
 
@@ -94,7 +91,7 @@ static void to_pool(struct worker *w, struct nat_pass *p, int addr)
 
 static void to_host(struct worker *w, struct nat_pass *p)
 {
-	struct nat_exit e = {.lane = &w->lanes.tx, .nexthop = nexthop_of(w, p->f)};
+	struct nat_exit e = {.lane = &w->lanes.tx, .nexthop = nexthop_of(w, p->f, fib_generation(w->fib))};
 	enum drop_reason why;
 
 	if (unlikely(e.nexthop == NEXTHOP_NONE)) {
@@ -136,6 +133,16 @@ void nat_out_packet(struct worker *w, struct nat_pass *p)
 	out_packet(w, p, p->f == NULL ? flow_open(w, p) : DROP_MAX);
 }
 
+static struct nat_pass pass_of(struct rte_mbuf *m)
+{
+	return (struct nat_pass){
+		.m = m,
+		.c = {rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m)},
+		.leg = pkt_meta(m)->leg,
+		.iface = pkt_meta(m)->iface,
+	};
+}
+
 /* False: p was taken by another way, or dropped. */
 static bool is_plain(struct worker *w, struct nat_pass *p)
 {
@@ -162,93 +169,141 @@ static bool is_plain(struct worker *w, struct nat_pass *p)
 	}
 }
 
-static struct nat_ask ask_of(const struct nat_pass *p)
-{
-	if (likely(p->is_quick))
-		return (struct nat_ask){.vip = nat_quick_dst(p->c.ip),
-					.subscriber = p->leg->subscriber,
-					.port = load_be16(p->c.ip + QUICK_AT_SPORT),
-					.proto = (uint8_t)nat_quick_proto(p->c.ip)};
-	return (struct nat_ask){.vip = p->t.dst,
-				.subscriber = p->leg->subscriber,
-				.port = p->t.sport,
-				.proto = (uint8_t)proto_of(&p->t)};
-}
+/* ---- bursts ---- */
 
-/* False: not done, the long way has the name of what is in the way. */
-static __rte_always_inline bool quick_out(struct worker *w, const struct nat_pass *p)
+/* False: p was taken by another way, or dropped. */
+static bool ask_any(struct worker *w, struct rte_mbuf *m, struct nat_ask *a)
 {
-	struct nat *n = w->rs->nat;
-	struct nat_flow *f = p->f;
-	uint32_t nexthop = nexthop_of(w, f);
+	struct nat_pass p = pass_of(m);
 
-	if (unlikely(nexthop == NEXTHOP_NONE ||
-		     p->c.len > w->ifaces[w->nexthops[nexthop].iface].mtu))
+	if (!is_plain(w, &p))
 		return false;
-	nat_flow_touch(n, f, true, 0, w->now);
-	nat_quick_write(p->c.ip, ip_v4(nat_pool_addr(n->pool, f->addr)), ip_v4(&f->rip),
-			nat_quick_sport(p->c.ip, f->port));
-	pkt_meta(p->m)->nexthop = nexthop;
-	burst_push(&w->stats, &w->lanes.tx, p->m);
+	*a = (struct nat_ask){.vip = p.t.dst,
+			      .subscriber = p.leg->subscriber,
+			      .port = p.t.sport,
+			      .proto = (uint8_t)proto_of(&p.t)};
 	return true;
 }
 
-/* First packets of flows, where there are any in the burst. */
-static void open_missing(struct worker *w, const struct nat_ask *ask, uint16_t n,
-			 struct nat_flow **f, enum drop_reason *why)
+static __rte_always_inline void ask_quick(struct rte_mbuf *m, struct nat_ask *a)
+{
+	const uint8_t *ip = rte_pktmbuf_mtod(m, const uint8_t *);
+
+	a->vip = nat_quick_dst(ip);
+	a->subscriber = pkt_meta(m)->leg->subscriber;
+	a->port = load_be16(ip + QUICK_AT_SPORT);
+	a->proto = (uint8_t)nat_quick_proto(ip);
+}
+
+/* What they ask for, of those that stay in b. */
+static void asks_make(struct worker *w, struct burst *b, struct nat_ask *ask)
+{
+	const struct nat *n = w->rs->nat;
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+
+		if (likely(pkt_meta(m)->flags & PKT_PLAIN))
+			ask_quick(m, &ask[kept]);
+		else if (!ask_any(w, m, &ask[kept]))
+			continue;
+		nat_ask_hash(n, &ask[kept]);
+		b->pkt[kept++] = m;
+	}
+	b->n = kept;
+}
+
+/* First packets of flows, where there are any in the burst; why, of all. */
+static __attribute__((noinline)) void open_missing(struct worker *w, const struct nat_ask *ask,
+						   uint16_t n, struct nat_flow **f,
+						   enum drop_reason *why)
 {
 	bool was_there[LANE_MAX];
 
-	for (uint16_t i = 0; i < n; i++)
+	for (uint16_t i = 0; i < n; i++) {
 		was_there[i] = f[i] != NULL;
+		why[i] = DROP_MAX;
+	}
 	nat_flow_open_bulk(w->rs->nat, ask, n, w->now, f, why);
 	for (uint16_t i = 0; i < n; i++)
 		if (!was_there[i] && f[i] != NULL)
 			why[i] = is_refused(w, f[i]) ? DROP_REFUSED_DEST : DROP_MAX;
 }
 
+/* What is the same for most of a burst. */
+struct exit {
+	const struct nat *n;
+	uint64_t now;
+	uint32_t gen;	  /* of the routes */
+	uint32_t nexthop; /* the last one met, NEXTHOP_NONE at first */
+	uint32_t room;	  /* bytes that its link takes */
+};
+
+/* False: not done, the long way has the name of what is in the way. */
+static __rte_always_inline bool quick_out(struct worker *w, struct rte_mbuf *m, struct nat_flow *f,
+					  struct exit *e)
+{
+	uint8_t *ip = rte_pktmbuf_mtod(m, uint8_t *);
+	uint32_t nexthop = nexthop_of(w, f, e->gen);
+
+	if (unlikely(nexthop != e->nexthop)) {
+		if (nexthop == NEXTHOP_NONE)
+			return false;
+		e->nexthop = nexthop;
+		e->room = w->ifaces[w->nexthops[nexthop].iface].mtu;
+	}
+	if (unlikely(rte_pktmbuf_data_len(m) > e->room || !nat_quick_fits(f)))
+		return false;
+	nat_flow_touch(e->n, f, true, 0, e->now);
+	nat_quick_write(ip, ip_v4(nat_pool_addr(e->n->pool, f->addr)), ip_v4(&f->rip),
+			nat_quick_sport(ip, f->port));
+	pkt_meta(m)->nexthop = nexthop;
+	burst_push(&w->stats, &w->lanes.tx, m);
+	return true;
+}
+
+static __attribute__((noinline)) void any_out(struct worker *w, struct rte_mbuf *m,
+					      struct nat_flow *f, enum drop_reason why)
+{
+	struct nat_pass p = pass_of(m);
+
+	p.f = f;
+	if (is_plain(w, &p)) /* as when it was asked about */
+		out_packet(w, &p, why);
+}
+
+static void no_nat(struct worker *w, struct burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++)
+		burst_drop(&w->stats, b->pkt[i], DROP_NO_ROLE);
+	b->n = 0;
+}
+
 void nat_out_stage(struct worker *w)
 {
 	struct burst *b = &w->lanes.nat_out;
-	struct nat *n = w->rs->nat;
-	struct nat_pass pass[LANE_MAX];
+	struct exit e = {.n = w->rs->nat, .now = w->now, .gen = fib_generation(w->fib)};
 	struct nat_ask ask[LANE_MAX];
 	struct nat_flow *f[LANE_MAX];
 	enum drop_reason why[LANE_MAX];
-	uint16_t kept = 0;
+	bool all;
 
+	if (unlikely(w->rs->nat == NULL)) {
+		no_nat(w, b);
+		return;
+	}
+	asks_make(w, b, ask);
+	all = nat_flow_find_bulk(w->rs->nat, ask, b->n, f);
+	if (unlikely(!all))
+		open_missing(w, ask, b->n, f, why);
 	for (uint16_t i = 0; i < b->n; i++) {
-		struct nat_pass *p = &pass[kept];
 		struct rte_mbuf *m = b->pkt[i];
+		bool quick = (pkt_meta(m)->flags & PKT_PLAIN) != 0 &&
+			     (all || (f[i] != NULL && why[i] == DROP_MAX));
 
-		if (unlikely(n == NULL)) {
-			burst_drop(&w->stats, m, DROP_NO_ROLE);
-			continue;
-		}
-		p->m = m;
-		p->c = (struct cut){rte_pktmbuf_mtod(m, uint8_t *), rte_pktmbuf_data_len(m)};
-		p->leg = pkt_meta(m)->leg;
-		p->iface = pkt_meta(m)->iface;
-		p->f = NULL;
-		p->is_quick = (pkt_meta(m)->flags & PKT_PLAIN) != 0;
-		if (unlikely(!p->is_quick && !is_plain(w, p)))
-			continue;
-		ask[kept] = ask_of(p);
-		nat_ask_hash(n, &ask[kept]);
-		why[kept] = DROP_MAX;
-		kept++;
+		if (unlikely(!quick || !quick_out(w, m, f[i], &e)))
+			any_out(w, m, f[i], all ? DROP_MAX : why[i]);
 	}
 	b->n = 0;
-	if (kept > 0 && unlikely(!nat_flow_find_bulk(n, ask, kept, f)))
-		open_missing(w, ask, kept, f, why);
-	for (uint16_t i = 0; i < kept; i++) {
-		struct nat_pass *p = &pass[i];
-
-		p->f = f[i];
-		if (likely(p->is_quick && f[i] != NULL && why[i] == DROP_MAX &&
-			   nat_quick_fits(f[i]) && quick_out(w, p)))
-			continue;
-		if (!p->is_quick || is_plain(w, p))
-			out_packet(w, p, why[i]);
-	}
 }

@@ -31,13 +31,13 @@ struct opening {
 	uint16_t len; /* from there to the end of the tag */
 	uint16_t ip_len, iface, flags;
 	bool is_stranger; /* not from where the leg is on record */
+	bool is_like;	  /* of the leg, epoch and route of the one before it */
 };
 _Static_assert(sizeof(struct opening) <= BATCH_NOTE, "notes of a batch");
 
 /* All that packets of one key, epoch and route have in common: looked up once for those in a row. */
 struct opener {
-	const struct leg_key *key; /* NULL: none yet */
-	uint8_t flags;		   /* byte 1 of their headers */
+	const struct leg_key *key;
 	bool pads, is_spent;
 	const struct endpoint *peer; /* where the leg's node is on record */
 	uint32_t peer4;		     /* as in an IPv4 header, and the port likewise; 0: it is IPv6 */
@@ -77,11 +77,6 @@ static const uint8_t *ip_of(const struct opening *o)
 
 /* ---- before the tag ---- */
 
-static bool is_like(const struct opening *a, const struct opening *b)
-{
-	return a->leg == b->leg && a->ntm[1] == b->ntm[1];
-}
-
 static enum drop_reason key_find(struct worker *w, struct opening *o)
 {
 	struct leg_table *t = w->rs->dp->legs;
@@ -117,7 +112,6 @@ static void opener_set(const struct worker *w, struct opener *c, const struct op
 
 	*c = (struct opener){
 		.key = o->key,
-		.flags = o->ntm[1],
 		.pads = suite_pads(o->key->suite),
 		.is_spent = w->now >= o->key->data_until_ns,
 		.peer = &leg_way(t, o->leg)->peer,
@@ -405,8 +399,9 @@ static uint16_t keys_find(struct worker *w, struct opening *o, uint16_t first, u
 			.iface = h->note[i].iface,
 			.flags = h->note[i].flags,
 		};
-		if (likely(kept > 0 && is_like(p, p - 1))) {
+		if (likely(kept > 0 && p->leg == p[-1].leg && p->ntm[1] == p[-1].ntm[1])) {
 			p->key = p[-1].key;
+			p->is_like = true;
 			kept++;
 			continue;
 		}
@@ -422,12 +417,12 @@ static uint16_t keys_find(struct worker *w, struct opening *o, uint16_t first, u
 /* Those that may be opened become ops; how many there are. */
 static uint16_t ops_make(struct worker *w, struct opening *o, uint16_t n, struct aead_op *op)
 {
-	struct opener c = {.key = NULL};
+	struct opener c = {.key = NULL}; /* the first is like none */
 	enum drop_reason why;
 	uint16_t good = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (o[i].key != c.key || o[i].ntm[1] != c.flags)
+		if (!o[i].is_like)
 			opener_set(w, &c, &o[i]);
 		why = may_open(w, &c, &o[i]);
 		if (unlikely(why != DROP_MAX)) {
@@ -460,7 +455,7 @@ static void open_some(struct worker *w, uint16_t first, uint16_t n)
 	o = (struct opening *)(void *)b->note;
 	n = keys_find(w, o, first, n);
 	for (uint16_t i = 0; i < n; i++)
-		if (i == 0 || !is_like(&o[i], &o[i - 1])) /* those of one leg in a row share all of it */
+		if (!o[i].is_like) /* else it shares all of it */
 			prefetch_records(w, &o[i]);
 	b->n = ops_make(w, o, n, b->op);
 	b->work = open_work;
