@@ -181,6 +181,17 @@ static bool is_plain(struct worker *w, struct nat_pass *p, int *addr)
 	return true;
 }
 
+/* ---- bursts ---- */
+
+/* What a packet from outside asks for: flow_find() of many. */
+struct ask {
+	struct ip_addr src; /* of the general host */
+	uint64_t hash;
+	uint16_t addr, port; /* of the pool */
+	uint8_t proto;	     /* enum nat_proto */
+	bool is_quick;
+};
+
 /* The pool's address that packets came to last: those to one node come in a row. */
 struct last {
 	uint32_t dst; /* 0: none, and no address of a pool */
@@ -198,116 +209,201 @@ static __attribute__((noinline)) void last_set(const struct nat_pool *pool, stru
 	l->owner = l->addr < 0 ? -1 : nat_pool_addr_owner(pool, (uint16_t)l->addr);
 }
 
-/* For this worker, and such as nat_quick.h means; then of t is set what the look-up needs. A port that the
- * pool does not have leads to no flow, and the long way has a name for that.
+/* For this worker, and such as nat_quick.h means; then a is what it asks for. A port that the pool does not
+ * have leads to no flow, and the long way has a name for that.
  */
-static __rte_always_inline bool is_quick(struct worker *w, struct nat_pass *p, struct last *l)
+static __rte_always_inline bool ask_quick(const struct worker *w, const struct rte_mbuf *m,
+					  const struct pkt_meta *meta, struct last *l,
+					  struct ask *a)
 {
 	const struct nat_pool *pool = w->rs->nat->pool;
+	const uint8_t *ip = rte_pktmbuf_mtod_offset(m, const uint8_t *, meta->l3);
 	uint32_t dst;
 
-	if (unlikely((pkt_meta(p->m)->flags & PKT_PLAIN) == 0 && !nat_quick_is(p->c.ip, p->c.len)))
+	if (unlikely((meta->flags & PKT_PLAIN) == 0 && !nat_quick_is(ip, meta->l3_len)))
 		return false;
-	memcpy(&dst, p->c.ip + 16, sizeof(dst));
+	memcpy(&dst, ip + 16, sizeof(dst));
 	if (unlikely(dst != l->dst))
 		last_set(pool, l, dst);
 	if (unlikely(l->addr < 0))
 		return false;
-	p->t.src = nat_quick_src(p->c.ip);
-	p->t.dport = load_be16(p->c.ip + QUICK_AT_DPORT);
-	p->t.class = (uint8_t)nat_quick_proto(p->c.ip);
+	a->src = nat_quick_src(ip);
+	a->addr = (uint16_t)l->addr;
+	a->port = load_be16(ip + QUICK_AT_DPORT);
+	a->proto = (uint8_t)nat_quick_proto(ip);
+	a->is_quick = true;
 	return likely(l->owner == w->id) ||
-	       (l->owner < 0 && nat_pool_owner(pool, (uint16_t)l->addr, p->t.dport) == w->id);
+	       (l->owner < 0 && nat_pool_owner(pool, (uint16_t)l->addr, a->port) == w->id);
+}
+
+static struct nat_pass pass_of(struct rte_mbuf *m)
+{
+	return (struct nat_pass){
+		.m = m,
+		.c = {pkt_l3(m), pkt_meta(m)->l3_len},
+		.iface = pkt_meta(m)->iface,
+	};
+}
+
+/* False: it was taken by another way, or dropped. */
+static __attribute__((noinline)) bool ask_any(struct worker *w, struct rte_mbuf *m, struct ask *a)
+{
+	struct nat_pass p = pass_of(m);
+	int addr;
+
+	if (!is_plain(w, &p, &addr))
+		return false;
+	*a = (struct ask){
+		.src = p.t.src,
+		.addr = (uint16_t)addr,
+		.port = p.t.dport,
+		.proto = (uint8_t)proto_of(&p.t),
+	};
+	return true;
+}
+
+/* What they ask for, of those that stay in b; the buckets are on their way. */
+static void asks_make(struct worker *w, struct burst *b, struct ask *ask)
+{
+	const struct nat *n = w->rs->nat;
+	struct last last = {.dst = 0, .addr = -1};
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->pkt[i];
+		struct ask *a = &ask[kept];
+
+		if (unlikely(!ask_quick(w, m, pkt_meta(m), &last, a)) && !ask_any(w, m, a))
+			continue;
+		a->hash = nat_hash_out(n, a->addr, (enum nat_proto)a->proto, a->port, &a->src);
+		flow_index_prefetch(&n->flow_out, a->hash);
+		b->pkt[kept++] = m;
+	}
+	b->n = kept;
+}
+
+static void flows_find(struct nat *n, const struct ask *ask, uint16_t cnt, struct nat_flow **f)
+{
+	struct flow_probe probe;
+
+	for (uint16_t i = 0; i < cnt; i++) {
+		uint32_t ref = flow_index_first(&n->flow_out, ask[i].hash, &probe);
+
+		f[i] = ref == FLOW_NONE ? NULL : &n->flows[ref];
+		rte_prefetch0(f[i]); /* NULL is harmless */
+	}
+	for (uint16_t i = 0; i < cnt; i++) {
+		const struct ask *a = &ask[i];
+
+		/* A tag is right by chance once in thousands of times: the first is the one. */
+		if (unlikely(f[i] != NULL &&
+			     !nat_flow_is_out(f[i], a->addr, (enum nat_proto)a->proto, a->port,
+					      &a->src)))
+			f[i] = nat_flow_find_out(n, a->hash, a->addr, (enum nat_proto)a->proto,
+						 a->port, &a->src);
+		if (likely(f[i] != NULL))
+			rte_prefetch0(&n->legs->subscribers[f[i]->subscriber]);
+	}
+}
+
+static bool is_like(struct nat_flow *const *f, uint16_t i)
+{
+	return i > 0 && f[i] != NULL && f[i - 1] != NULL &&
+	       f[i]->subscriber == f[i - 1]->subscriber;
+}
+
+/* From subscriber to leg to way and key: each is a line that tells where the next one is. Flows of one
+ * subscriber in a row share them.
+ */
+static void legs_find(const struct worker *w, struct nat_flow *const *f, uint16_t cnt,
+		      struct leg **leg)
+{
+	for (uint16_t i = 0; i < cnt; i++) {
+		if (likely(is_like(f, i))) {
+			leg[i] = leg[i - 1];
+			continue;
+		}
+		leg[i] = f[i] == NULL ? NULL : leg_of(w, f[i]->subscriber);
+		rte_prefetch0(leg[i]);
+	}
+	for (uint16_t i = 0; i < cnt; i++)
+		if (likely(leg[i] != NULL) && (i == 0 || leg[i] != leg[i - 1]))
+			leg_prefetch_way(w->rs->dp->legs, leg[i]);
+}
+
+/* The leg that packets went to last, and what its link takes. */
+struct room {
+	const struct leg *leg; /* NULL: none yet */
+	uint16_t bytes;
+};
+
+static __attribute__((noinline)) void room_set(const struct worker *w, struct room *r,
+					       const struct leg *leg)
+{
+	r->leg = leg;
+	r->bytes = seal_inner_mtu(w, leg);
 }
 
 /* False: not done, the long way has the name of what is in the way. */
-static __rte_always_inline bool quick_in(struct worker *w, const struct nat_pass *p)
+static __rte_always_inline bool quick_in(struct worker *w, struct rte_mbuf *m, struct nat_flow *f,
+					 struct leg *leg, struct room *r)
 {
-	struct nat_flow *f = p->f;
-	struct rte_mbuf *m = p->m;
+	struct pkt_meta *meta = pkt_meta(m);
+	uint8_t *ip = rte_pktmbuf_mtod_offset(m, uint8_t *, meta->l3);
+	uint16_t len = meta->l3_len;
 
-	if (unlikely(p->leg == NULL || !nat_quick_fits(f) ||
-		     (p->c.len > RS_INNER_MIN && p->c.len > seal_inner_mtu(w, p->leg))))
+	if (unlikely(leg == NULL || !nat_quick_fits(f)))
 		return false;
+	if (unlikely(len > RS_INNER_MIN)) {
+		if (leg != r->leg)
+			room_set(w, r, leg);
+		if (len > r->bytes)
+			return false;
+	}
 	nat_flow_touch(w->rs->nat, f, false, 0, w->now);
-	nat_quick_write(p->c.ip, ip_v4(&f->vip), p->leg->vip4,
-			nat_quick_dport(p->c.ip, f->in_port));
-	pkt_cut(m, (int)pkt_meta(m)->l3, p->c.len);
-	pkt_meta(m)->leg = p->leg;
+	nat_quick_write(ip, ip_v4(&f->vip), leg->vip4, nat_quick_dport(ip, f->in_port));
+	pkt_cut(m, meta->l3, len);
+	meta->leg = leg;
 	burst_push(&w->stats, &w->lanes.seal, m);
 	return true;
 }
 
-/* From subscriber to leg to way and key: each is a line that tells where the next one is. */
-static void fetch_legs(const struct worker *w, struct nat_pass *pass, uint16_t n)
+static __attribute__((noinline)) void any_in(struct worker *w, struct rte_mbuf *m,
+					     struct nat_flow *f)
 {
-	for (uint16_t i = 0; i < n; i++) {
-		pass[i].leg = pass[i].f == NULL ? NULL : leg_of(w, pass[i].f->subscriber);
-		rte_prefetch0(pass[i].leg);
-	}
-	for (uint16_t i = 0; i < n; i++)
-		if (likely(pass[i].leg != NULL))
-			leg_prefetch_way(w->rs->dp->legs, pass[i].leg);
+	struct nat_pass p = pass_of(m);
+	int addr;
+
+	p.f = f;
+	if (is_plain(w, &p, &addr)) /* as when it was asked about */
+		in_packet(w, &p, (uint16_t)addr);
+}
+
+static void no_nat(struct worker *w, struct burst *b)
+{
+	for (uint16_t i = 0; i < b->n; i++)
+		burst_drop(&w->stats, b->pkt[i], DROP_NO_ROLE);
+	b->n = 0;
 }
 
 void nat_in_stage(struct worker *w)
 {
 	struct burst *b = &w->lanes.gn;
-	struct nat *n = w->rs != NULL ? w->rs->nat : NULL;
-	struct nat_pass pass[LANE_MAX];
-	uint64_t hash[LANE_MAX];
-	struct flow_probe probe;
-	uint16_t kept = 0;
-	uint32_t ref;
-	struct last last = {.dst = 0, .addr = -1};
-	int addr[LANE_MAX];
+	struct room room = {.leg = NULL};
+	struct ask ask[LANE_MAX];
+	struct nat_flow *f[LANE_MAX];
+	struct leg *leg[LANE_MAX];
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct nat_pass *p = &pass[kept];
-		struct rte_mbuf *m = b->pkt[i];
-
-		if (unlikely(n == NULL)) {
-			burst_drop(&w->stats, m, DROP_NO_ROLE);
-			continue;
-		}
-		p->m = m;
-		p->leg = NULL;
-		p->f = NULL;
-		p->iface = pkt_meta(m)->iface;
-		p->c = (struct cut){pkt_l3(m), pkt_meta(m)->l3_len};
-		p->is_quick = is_quick(w, p, &last);
-		addr[kept] = last.addr;
-		if (unlikely(!p->is_quick && !is_plain(w, p, &addr[kept])))
-			continue;
-		hash[kept] = nat_hash_out(n, (uint16_t)addr[kept], proto_of(&p->t), p->t.dport,
-					  &p->t.src);
-		flow_index_prefetch(&n->flow_out, hash[kept]);
-		kept++;
+	if (unlikely(w->rs == NULL || w->rs->nat == NULL)) {
+		no_nat(w, b);
+		return;
 	}
+	asks_make(w, b, ask);
+	flows_find(w->rs->nat, ask, b->n, f);
+	legs_find(w, f, b->n, leg);
+	for (uint16_t i = 0; i < b->n; i++)
+		if (unlikely(!ask[i].is_quick || f[i] == NULL ||
+			     !quick_in(w, b->pkt[i], f[i], leg[i], &room)))
+			any_in(w, b->pkt[i], f[i]);
 	b->n = 0;
-	for (uint16_t i = 0; i < kept; i++) {
-		ref = flow_index_first(&n->flow_out, hash[i], &probe);
-		pass[i].f = ref == FLOW_NONE ? NULL : &n->flows[ref];
-		rte_prefetch0(pass[i].f); /* NULL is harmless */
-	}
-	for (uint16_t i = 0; i < kept; i++) {
-		struct nat_pass *p = &pass[i];
-
-		/* A tag is right by chance once in thousands of times: the first is the one. */
-		if (unlikely(p->f != NULL &&
-			     !nat_flow_is_out(p->f, (uint16_t)addr[i], proto_of(&p->t), p->t.dport,
-					      &p->t.src)))
-			p->f = flow_find(n, p, (uint16_t)addr[i], hash[i]);
-		if (likely(p->f != NULL))
-			rte_prefetch0(&n->legs->subscribers[p->f->subscriber]);
-	}
-	fetch_legs(w, pass, kept);
-	for (uint16_t i = 0; i < kept; i++) {
-		struct nat_pass *p = &pass[i];
-
-		if (likely(p->is_quick && p->f != NULL && quick_in(w, p)))
-			continue;
-		if (!p->is_quick || is_plain(w, p, &addr[i]))
-			in_packet(w, p, (uint16_t)addr[i]);
-	}
 }
