@@ -33,10 +33,13 @@ struct sealer {
 	const struct leg_way *way;
 	struct leg_key *key;
 	struct subscriber *sub;
-	const uint8_t *keys; /* expanded */
+	const uint8_t *keys;	    /* expanded */
+	_Atomic uint32_t *next_seq; /* of the leg's sending key on the way's route */
+	uint64_t head, id;	    /* NTM header as it lies in memory, without type and sequence */
+	uint32_t seq_ask;	    /* from this sequence on there is something to ask */
 	uint32_t nexthop;
-	uint16_t room; /* bytes of body that fit at once */
-	uint16_t head; /* outer bytes in front of the NTM packet */
+	uint16_t room;	   /* bytes of body that fit at once */
+	uint16_t head_len; /* outer bytes in front of the NTM packet */
 	uint8_t epoch;
 	bool port_sums; /* the port writes the outer checksums */
 };
@@ -117,23 +120,32 @@ static __attribute__((noinline)) void tell_spent(struct worker *w, const struct 
 	tell_soft(w, c->leg, c->epoch);
 }
 
-/* The next sequence of the leg's sending key on the way's route. */
-static enum drop_reason seq_take(struct worker *w, const struct sealer *c, uint32_t *seq)
+/* A sequence from seq_ask on. */
+static __attribute__((noinline)) enum drop_reason seq_ask(struct worker *w, struct sealer *c,
+							  uint32_t seq)
 {
-	_Atomic uint32_t *next = &c->key->tx_seq[c->way->route >> 1];
 	const struct rs_dp *dp = w->rs->dp;
 
-	*seq = atomic_load_explicit(next, memory_order_relaxed);
-	if (unlikely(*seq >= dp->key_hard_packets || w->now >= c->key->data_until_ns)) {
+	if (seq >= dp->key_hard_packets || w->now >= c->key->data_until_ns) {
 		tell_spent(w, c);
 		return DROP_KEY_SPENT;
 	}
-	if (unlikely(*seq >= dp->key_soft_packets && (c->key->flags & KEY_SOFT_TOLD) == 0)) {
+	if ((c->key->flags & KEY_SOFT_TOLD) == 0) {
 		c->key->flags |= KEY_SOFT_TOLD;
 		tell_soft(w, c->leg, c->epoch);
 	}
-	atomic_store_explicit(next, *seq + 1, memory_order_relaxed);
+	c->seq_ask = dp->key_hard_packets;
 	return DROP_MAX;
+}
+
+static uint32_t seq_ask_from(const struct worker *w, const struct leg_key *key)
+{
+	const struct rs_dp *dp = w->rs->dp;
+
+	if (unlikely(w->now >= key->data_until_ns))
+		return 0;
+	return key->flags & KEY_SOFT_TOLD ? dp->key_hard_packets
+					  : RTE_MIN(dp->key_soft_packets, dp->key_hard_packets);
 }
 
 static enum drop_reason sealer_set(struct worker *w, struct sealer *c, const struct leg *leg)
@@ -158,31 +170,43 @@ static enum drop_reason sealer_set(struct worker *w, struct sealer *c, const str
 	c->sub = &t->subscribers[leg->subscriber];
 	c->keys = leg_key_tx(t, c->key);
 	c->room = body_room(outer_mtu(w, c->way, c->nexthop), c->way, c->key->suite);
-	c->head = (uint16_t)(outer_len(&c->way->peer.ip) + UDP_HDR_LEN);
+	c->head_len = (uint16_t)(outer_len(&c->way->peer.ip) + UDP_HDR_LEN);
+	c->next_seq = &c->key->tx_seq[c->way->route >> 1];
+	c->seq_ask = seq_ask_from(w, c->key);
+	c->head = rte_cpu_to_be_64((uint64_t)WIRE_VERSION << 60 |
+				   (uint64_t)wire_flags(false, c->epoch, c->way->route) << 48);
+	c->id = rte_cpu_to_be_64(c->key->peer_index);
 	c->port_sums = w->ifaces[w->nexthops[c->nexthop].iface].tx_checksum;
 	return DROP_MAX;
 }
 
 /* Header in front of the body, credit, room behind it. */
-static enum drop_reason header_put(struct worker *w, const struct sealer *c, struct rte_mbuf *m,
-				   uint8_t type)
+static __rte_always_inline enum drop_reason header_put(struct worker *w, struct sealer *c,
+						       struct rte_mbuf *m, uint8_t type)
 {
 	uint16_t body = rte_pktmbuf_data_len(m), sealed = aead_sealed_len(c->key->suite, body);
-	enum drop_reason why;
-	uint32_t seq;
+	uint32_t seq = atomic_load_explicit(c->next_seq, memory_order_relaxed);
+	uint64_t head = c->head | rte_cpu_to_be_64((uint64_t)type << 56 | seq);
+	uint8_t *ntm;
 
-	if (unlikely(c->way->limited && !leg_credit_take(&w->rs->dp->legs->credit[c->leg->slot],
-							 (uint32_t)c->head + sealed, w->now)))
+	if (unlikely(c->way->limited &&
+		     !leg_credit_take(&w->rs->dp->legs->credit[c->leg->slot],
+				      (uint32_t)c->head_len + sealed, w->now)))
 		return DROP_LEG_CREDIT;
 	if (unlikely(rte_pktmbuf_headroom(m) < WIRE_HDR_LEN + UDP_HDR_LEN + IP6_HDR_LEN ||
 		     rte_pktmbuf_tailroom(m) + body + WIRE_HDR_LEN < sealed))
 		return DROP_HEADROOM;
-	why = seq_take(w, c, &seq);
-	if (unlikely(why != DROP_MAX))
-		return why;
+	if (unlikely(seq >= c->seq_ask)) {
+		enum drop_reason why = seq_ask(w, c, seq);
+
+		if (why != DROP_MAX)
+			return why;
+	}
+	atomic_store_explicit(c->next_seq, seq + 1, memory_order_relaxed);
 	pkt_cut(m, -WIRE_HDR_LEN, sealed);
-	wire_build(rte_pktmbuf_mtod(m, void *), type, wire_flags(false, c->epoch, c->way->route),
-		   seq, c->key->peer_index);
+	ntm = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(ntm, &head, sizeof(head));
+	memcpy(ntm + 8, &c->id, sizeof(c->id));
 	return DROP_MAX;
 }
 
@@ -341,8 +365,8 @@ static struct sealing *sealings(struct batch *b)
 /* ---- one packet ---- */
 
 /* tos: RFC 6040 section 4.1, normal mode. */
-static void batch_add(struct worker *w, struct batch *b, const struct sealer *c, struct rte_mbuf *m,
-		      uint8_t type, uint8_t tos)
+static __rte_always_inline void batch_add(struct worker *w, struct batch *b, struct sealer *c,
+					  struct rte_mbuf *m, uint8_t type, uint8_t tos)
 {
 	uint16_t body = rte_pktmbuf_data_len(m);
 	enum drop_reason why = header_put(w, c, m, type);
@@ -390,7 +414,7 @@ static void seal_finish(struct worker *w, struct batch *b)
 
 /* Two sequence numbers of one route, one after the other, in one batch. */
 static __attribute__((noinline)) bool in_two_parts(struct worker *w, struct batch *b,
-						   const struct sealer *c, struct rte_mbuf *m,
+						   struct sealer *c, struct rte_mbuf *m,
 						   uint8_t tos)
 {
 	struct rte_mbuf *second = second_part(w, m, c->room);
