@@ -282,53 +282,62 @@ static void asks_make(struct worker *w, struct burst *b, struct ask *ask)
 	b->n = kept;
 }
 
-static void flows_find(struct nat *n, const struct ask *ask, uint16_t cnt, struct nat_flow **f)
+/* Flows of a burst, and the legs that they lead to: those of one subscriber in a row share it. */
+struct found {
+	struct nat_flow *f[LANE_MAX]; /* NULL: none yet */
+	uint8_t run[LANE_MAX];	      /* of packets that have a flow: which leg */
+	struct leg *leg[LANE_MAX];    /* by run; NULL: the subscriber has none now */
+	uint32_t subscriber[LANE_MAX];
+	uint16_t runs;
+};
+_Static_assert(LANE_MAX <= UINT8_MAX + 1, "runs are kept in bytes");
+
+static void flows_find(struct nat *n, const struct ask *ask, uint16_t cnt, struct found *v)
 {
 	struct flow_probe probe;
+	uint32_t last = 0;
 
 	for (uint16_t i = 0; i < cnt; i++) {
 		uint32_t ref = flow_index_first(&n->flow_out, ask[i].hash, &probe);
 
-		f[i] = ref == FLOW_NONE ? NULL : &n->flows[ref];
-		rte_prefetch0(f[i]); /* NULL is harmless */
+		v->f[i] = ref == FLOW_NONE ? NULL : &n->flows[ref];
+		rte_prefetch0(v->f[i]); /* NULL is harmless */
 	}
+	v->runs = 0;
 	for (uint16_t i = 0; i < cnt; i++) {
 		const struct ask *a = &ask[i];
+		struct nat_flow *f = v->f[i];
 
 		/* A tag is right by chance once in thousands of times: the first is the one. */
-		if (unlikely(f[i] != NULL &&
-			     !nat_flow_is_out(f[i], a->addr, (enum nat_proto)a->proto, a->port,
-					      &a->src)))
-			f[i] = nat_flow_find_out(n, a->hash, a->addr, (enum nat_proto)a->proto,
-						 a->port, &a->src);
-		if (likely(f[i] != NULL))
-			rte_prefetch0(&n->legs->subscribers[f[i]->subscriber]);
-	}
-}
-
-static bool is_like(struct nat_flow *const *f, uint16_t i)
-{
-	return i > 0 && f[i] != NULL && f[i - 1] != NULL &&
-	       f[i]->subscriber == f[i - 1]->subscriber;
-}
-
-/* From subscriber to leg to way and key: each is a line that tells where the next one is. Flows of one
- * subscriber in a row share them.
- */
-static void legs_find(const struct worker *w, struct nat_flow *const *f, uint16_t cnt,
-		      struct leg **leg)
-{
-	for (uint16_t i = 0; i < cnt; i++) {
-		if (likely(is_like(f, i))) {
-			leg[i] = leg[i - 1];
-			continue;
+		if (unlikely(f == NULL ||
+			     !nat_flow_is_out(f, a->addr, (enum nat_proto)a->proto, a->port,
+					      &a->src))) {
+			if (f != NULL)
+				f = nat_flow_find_out(n, a->hash, a->addr, (enum nat_proto)a->proto,
+						      a->port, &a->src);
+			v->f[i] = f;
+			if (f == NULL)
+				continue;
 		}
-		leg[i] = f[i] == NULL ? NULL : leg_of(w, f[i]->subscriber);
-		rte_prefetch0(leg[i]);
+		if (v->runs == 0 || f->subscriber != last) {
+			last = f->subscriber;
+			v->subscriber[v->runs++] = last;
+			rte_prefetch0(&n->legs->subscribers[last]);
+		}
+		v->run[i] = (uint8_t)(v->runs - 1);
 	}
-	for (uint16_t i = 0; i < cnt; i++)
-		if (likely(leg[i] != NULL) && (i == 0 || leg[i] != leg[i - 1]))
-			leg_prefetch_way(w->rs->dp->legs, leg[i]);
+}
+
+/* From subscriber to leg to way and key: each is a line that tells where the next one is. */
+static void legs_find(const struct worker *w, struct found *v)
+{
+	for (uint16_t i = 0; i < v->runs; i++) {
+		v->leg[i] = leg_of(w, v->subscriber[i]);
+		rte_prefetch0(v->leg[i]);
+	}
+	for (uint16_t i = 0; i < v->runs; i++)
+		if (likely(v->leg[i] != NULL))
+			leg_prefetch_way(w->rs->dp->legs, v->leg[i]);
 }
 
 /* The leg that packets went to last, and what its link takes. */
@@ -391,19 +400,18 @@ void nat_in_stage(struct worker *w)
 	struct burst *b = &w->lanes.gn;
 	struct room room = {.leg = NULL};
 	struct ask ask[LANE_MAX];
-	struct nat_flow *f[LANE_MAX];
-	struct leg *leg[LANE_MAX];
+	struct found v;
 
 	if (unlikely(w->rs == NULL || w->rs->nat == NULL)) {
 		no_nat(w, b);
 		return;
 	}
 	asks_make(w, b, ask);
-	flows_find(w->rs->nat, ask, b->n, f);
-	legs_find(w, f, b->n, leg);
+	flows_find(w->rs->nat, ask, b->n, &v);
+	legs_find(w, &v);
 	for (uint16_t i = 0; i < b->n; i++)
-		if (unlikely(!ask[i].is_quick || f[i] == NULL ||
-			     !quick_in(w, b->pkt[i], f[i], leg[i], &room)))
-			any_in(w, b->pkt[i], f[i]);
+		if (unlikely(!ask[i].is_quick || v.f[i] == NULL ||
+			     !quick_in(w, b->pkt[i], v.f[i], v.leg[v.run[i]], &room)))
+			any_in(w, b->pkt[i], v.f[i]);
 	b->n = 0;
 }
