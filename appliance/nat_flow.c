@@ -12,7 +12,6 @@
 _Static_assert(sizeof(struct nat_flow) == 64, "a flow is one cache line");
 _Static_assert(sizeof(struct nat_map) == 32, "two mappings to a cache line");
 
-
 void nat_config_default(struct nat_config *c)
 {
 	const uint64_t s = 1000000000;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Latency at low load: a packet of a path every few milliseconds through the real loop of a worker
  * (worker_main) behind an af_packet port, in a namespace of the bench's own. idle.poll.p99 with
- * idle.mode poll, idle.adaptive.p99 with adaptive; floor of the latter: the former and 50 us. The
+ * idle.mode poll, idle.adaptive.p99 with adaptive; floor of the latter: the former and 50 us.
+ * idle.wake.p99 is of a thread that does nothing but sleep in ppoll(), receive and send back what it
+ * got: what waking anybody costs here, the machine below included. The
  * figures include both ways through the veth and the sender's socket calls. Both threads run under
  * SCHED_FIFO, in stretches shorter than what the kernel allows in a second: a neighbour's turn on the
  * CPU is no latency of ours. A value is the best of stretches that took turns.
@@ -44,6 +46,8 @@ enum {
 	FRAME_LEN = RTE_ETHER_HDR_LEN + IP4_HDR_LEN + UDP_HDR_LEN + WIRE_OVERHEAD + 64,
 	ALLOWED_US = 50,
 };
+
+enum how { POLL, ADAPTIVE, WAKE, HOWS };
 #define PATH_ID 0x1122334455667788ULL
 
 struct idle {
@@ -53,7 +57,9 @@ struct idle {
 	struct config config;
 	struct port_info port;
 	uint8_t frame[FRAME_LEN];
-	int netns, fd; /* the namespace we came from; raw socket at the veth's other end */
+	int netns;   /* the namespace we came from */
+	int fd;	     /* raw socket at the other end of the worker's veth */
+	int echo[2]; /* both ends of another veth: whoever sleeps, and the sender */
 	unsigned int lcore;
 	bool has_port;
 	_Atomic pid_t worker; /* thread */
@@ -86,6 +92,9 @@ static int veth_up(void)
 		{"ip", "link", "add", "idle0", "type", "veth", "peer", "idle1", NULL},
 		{"ip", "link", "set", "idle0", "up", NULL},
 		{"ip", "link", "set", "idle1", "up", NULL},
+		{"ip", "link", "add", "echo0", "type", "veth", "peer", "echo1", NULL},
+		{"ip", "link", "set", "echo0", "up", NULL},
+		{"ip", "link", "set", "echo1", "up", NULL},
 	};
 	int ret = 0;
 
@@ -125,13 +134,25 @@ static void frame_up(struct idle *s)
 	memcpy(s->frame, rte_pktmbuf_mtod(s->bed.pkt[0], void *), sizeof(s->frame));
 }
 
-static int port_up(struct idle *s)
+/* What arrives there, not what leaves. */
+static int raw_socket(const char *iface)
 {
-	struct port_config pc = {.queues = 1, .descriptors = 512, .mtu = 1500, .pool = s->bed.pool};
 	union {
 		struct sockaddr_ll ll;
 		struct sockaddr any;
 	} to = {.ll = {.sll_family = AF_PACKET, .sll_protocol = htons(0x0800)}};
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+
+	to.ll.sll_ifindex = (int)if_nametoindex(iface);
+	if (fd < 0 || setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one)) < 0 ||
+	    bind(fd, &to.any, sizeof(to.ll)) < 0)
+		return -errno;
+	return fd;
+}
+
+static int port_up(struct idle *s)
+{
+	struct port_config pc = {.queues = 1, .descriptors = 512, .mtu = 1500, .pool = s->bed.pool};
 	int ret = port_open("net_af_packet0,iface=idle0", &pc, &s->port);
 
 	if (ret < 0)
@@ -142,10 +163,11 @@ static int port_up(struct idle *s)
 	ret = bell_open(&s->bed.w->bells[0], "net_af_packet0,iface=idle0");
 	if (ret < 0)
 		return ret;
-	to.ll.sll_ifindex = (int)if_nametoindex("idle1");
-	s->fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (s->fd < 0 || bind(s->fd, &to.any, sizeof(to.ll)) < 0)
-		return -errno;
+	s->fd = raw_socket("idle1");
+	s->echo[0] = raw_socket("echo0");
+	s->echo[1] = raw_socket("echo1");
+	if (s->fd < 0 || s->echo[0] < 0 || s->echo[1] < 0)
+		return -EIO;
 	return port_start(&s->port);
 }
 
@@ -171,24 +193,17 @@ static void gap(struct idle *s)
 }
 
 /* Microseconds from before the send to behind the receive; negative: lost. */
-static double round_trip(struct idle *s)
+static double round_trip(struct idle *s, int sock)
 {
 	const double per_us = (double)rte_get_tsc_hz() / 1e6;
-	struct pollfd fd = {.fd = s->fd, .events = POLLIN};
+	struct pollfd fd = {.fd = sock, .events = POLLIN};
 	uint64_t from = rte_rdtsc();
-	union {
-		struct sockaddr_ll ll;
-		struct sockaddr any;
-	} who;
 	uint8_t buf[2048];
 
-	if (send(s->fd, s->frame, sizeof(s->frame), 0) != (ssize_t)sizeof(s->frame))
+	if (send(sock, s->frame, sizeof(s->frame), 0) != (ssize_t)sizeof(s->frame))
 		return -1;
 	for (;;) {
-		socklen_t len = sizeof(who.ll);
-		if (recvfrom(s->fd, buf, sizeof(buf), 0, &who.any, &len) ==
-			    (ssize_t)sizeof(s->frame) &&
-		    who.ll.sll_pkttype != PACKET_OUTGOING)
+		if (recv(sock, buf, sizeof(buf), 0) == (ssize_t)sizeof(s->frame))
 			return (double)(rte_rdtsc() - from) / per_us;
 		/* Not a busy wait: the kernel may need this CPU to bring the packet. */
 		if (errno == EAGAIN && poll(&fd, 1, LOST_MS) != 1)
@@ -211,6 +226,25 @@ static int worker_entry(void *arg)
 	return worker_main(s->bed.w);
 }
 
+static int echo_entry(void *arg)
+{
+	const struct timespec look = {.tv_nsec = 1000000};
+	struct idle *s = arg;
+	struct pollfd fd = {.fd = s->echo[0], .events = POLLIN};
+	uint8_t buf[2048];
+
+	atomic_store(&s->worker, gettid());
+	while (!app_stopping(&s->app)) {
+		ssize_t n = recv(fd.fd, buf, sizeof(buf), 0);
+
+		if (n > 0)
+			(void)send(fd.fd, buf, (size_t)n, 0);
+		else
+			(void)ppoll(&fd, 1, &look, NULL);
+	}
+	return 0;
+}
+
 static void fifo(struct idle *s, bool on)
 {
 	struct sched_param p = {.sched_priority = on ? 1 : 0};
@@ -220,24 +254,24 @@ static void fifo(struct idle *s, bool on)
 	(void)sched_setscheduler(s->worker, on ? SCHED_FIFO : SCHED_OTHER, &p);
 }
 
-/* The 99th percentile of one stretch with the worker in this mode; negative: packets were lost. */
-static double stretch(struct idle *s, enum config_idle mode)
+/* The 99th percentile of one stretch; negative: packets were lost. */
+static double stretch(struct idle *s, enum how how)
 {
 	const struct timespec rest = {.tv_nsec = REST_NS};
 	double us[STRETCH];
 	unsigned int n = 0;
 
-	s->config.idle = mode;
+	s->config.idle = how == POLL ? IDLE_POLL : IDLE_ADAPTIVE;
 	atomic_store(&s->app.stopping, false);
 	atomic_store(&s->worker, 0);
-	if (rte_eal_remote_launch(worker_entry, s, s->lcore) != 0)
+	if (rte_eal_remote_launch(how == WAKE ? echo_entry : worker_entry, s, s->lcore) != 0)
 		return -1;
 	while (atomic_load(&s->worker) == 0)
 		rte_pause();
 	fifo(s, true);
 	for (unsigned int i = 0; i < STRETCH; i++) {
 		gap(s);
-		us[n] = round_trip(s);
+		us[n] = round_trip(s, how == WAKE ? s->echo[1] : s->fd);
 		n += us[n] >= 0;
 	}
 	fifo(s, false);
@@ -255,24 +289,25 @@ static double stretch(struct idle *s, enum config_idle mode)
 
 static int measure(struct idle *s)
 {
+	static const char *const names[HOWS] = {"poll", "adaptive", "wake"};
 	struct bench_results *r = bench_current_results();
-	double p99[2][ROUNDS];
+	double p99[HOWS][ROUNDS];
 
 	for (int i = 0; i < ROUNDS; i++)
-		for (int mode = 0; mode < 2; mode++) {
-			p99[mode][i] = stretch(s, mode);
-			if (p99[mode][i] < 0)
+		for (int how = 0; how < HOWS; how++) {
+			p99[how][i] = stretch(s, (enum how)how);
+			if (p99[how][i] < 0)
 				return -EIO;
 		}
-	for (int mode = 0; mode < 2; mode++) {
-		qsort(p99[mode], ROUNDS, sizeof(double), compare);
-		printf("  idle.%s: p99 of %d stretches: best %.1f us, median %.1f us\n",
-		       mode == IDLE_POLL ? "poll" : "adaptive", ROUNDS, p99[mode][0],
-		       p99[mode][ROUNDS / 2]);
+	for (int how = 0; how < HOWS; how++) {
+		qsort(p99[how], ROUNDS, sizeof(double), compare);
+		printf("  idle.%s: p99 of %d stretches: best %.1f us, median %.1f us\n", names[how],
+		       ROUNDS, p99[how][0], p99[how][ROUNDS / 2]);
 	}
-	if (bench_results_add(r, "idle.poll.p99", p99[IDLE_POLL][0], "us", 0) < 0 ||
-	    bench_results_add(r, "idle.adaptive.p99", p99[IDLE_ADAPTIVE][0], "us",
-			      p99[IDLE_POLL][0] + ALLOWED_US) < 0)
+	if (bench_results_add(r, "idle.poll.p99", p99[POLL][0], "us", 0) < 0 ||
+	    bench_results_add(r, "idle.wake.p99", p99[WAKE][0], "us", 0) < 0 ||
+	    bench_results_add(r, "idle.adaptive.p99", p99[ADAPTIVE][0], "us",
+			      p99[POLL][0] + ALLOWED_US) < 0)
 		return -EIO;
 	return 0;
 }
@@ -290,6 +325,9 @@ static void idle_down(void *state)
 	rcu_fini(&s->app.rcu);
 	if (s->fd >= 0)
 		close(s->fd);
+	for (int i = 0; i < 2; i++)
+		if (s->echo[i] >= 0)
+			close(s->echo[i]);
 	if (s->netns >= 0) {
 		(void)setns(s->netns, CLONE_NEWNET);
 		close(s->netns);
@@ -309,6 +347,8 @@ static int idle_up(void **state)
 	memset(s, 0, sizeof(*s));
 	s->netns = -1;
 	s->fd = -1;
+	s->echo[0] = -1;
+	s->echo[1] = -1;
 	rng_init_seeded(&s->rng, 23);
 	cfg.rng = &s->rng;
 	s->lcore = rte_get_next_lcore(-1, 1, 0);

@@ -309,9 +309,8 @@ static void flows_find(struct nat *n, const struct ask *ask, uint16_t cnt, struc
 		struct nat_flow *f = v->f[i];
 
 		/* A tag is right by chance once in thousands of times: the first is the one. */
-		if (unlikely(f == NULL ||
-			     !nat_flow_is_out(f, a->addr, (enum nat_proto)a->proto, a->port,
-					      &a->src))) {
+		if (unlikely(f == NULL || !nat_flow_is_out(f, a->addr, (enum nat_proto)a->proto,
+							   a->port, &a->src))) {
 			if (f != NULL)
 				f = nat_flow_find_out(n, a->hash, a->addr, (enum nat_proto)a->proto,
 						      a->port, &a->src);

@@ -66,7 +66,8 @@ static enum drop_reason translate(struct worker *w, struct nat_pass *p)
 		.sport = f->port,
 		.dport = query ? f->port : p->t.dport,
 		/* Only a SYN has one to be lowered. */
-		.mss = p->t.tcp_flags & NAT_TCP_SYN ? nat_mss(seal_inner_mtu(w, p->leg), p->t.v6) : 0,
+		.mss = p->t.tcp_flags & NAT_TCP_SYN ? nat_mss(seal_inner_mtu(w, p->leg), p->t.v6)
+						    : 0,
 		.id = w->rs->ip_id++,
 	};
 
@@ -91,7 +92,8 @@ static void to_pool(struct worker *w, struct nat_pass *p, int addr)
 
 static void to_host(struct worker *w, struct nat_pass *p)
 {
-	struct nat_exit e = {.lane = &w->lanes.tx, .nexthop = nexthop_of(w, p->f, fib_generation(w->fib))};
+	struct nat_exit e = {.lane = &w->lanes.tx,
+			     .nexthop = nexthop_of(w, p->f, fib_generation(w->fib))};
 	enum drop_reason why;
 
 	if (unlikely(e.nexthop == NEXTHOP_NONE)) {

@@ -40,7 +40,7 @@ struct opener {
 	const struct leg_key *key;
 	bool pads, is_spent;
 	const struct endpoint *peer; /* where the leg's node is on record */
-	uint32_t peer4;		     /* as in an IPv4 header, and the port likewise; 0: it is IPv6 */
+	uint32_t peer4; /* as in an IPv4 header, and the port likewise; 0: it is IPv6 */
 	uint16_t port;
 	const uint8_t *keys; /* expanded */
 };
@@ -158,8 +158,8 @@ static __rte_always_inline enum drop_reason may_open(const struct worker *w, con
 	}
 	if (unlikely(o->len < WIRE_OVERHEAD))
 		return DROP_SEALED_LEN;
-	if (unlikely(c->pads && (o->len == WIRE_OVERHEAD ||
-				 (o->len - WIRE_OVERHEAD) % SUITE_BLOCK_LEN != 0)))
+	if (unlikely(c->pads &&
+		     (o->len == WIRE_OVERHEAD || (o->len - WIRE_OVERHEAD) % SUITE_BLOCK_LEN != 0)))
 		return DROP_SEALED_LEN;
 	if (unlikely(c->is_spent || seq >= w->rs->dp->key_hard_packets))
 		return DROP_KEY_SPENT;

@@ -53,7 +53,7 @@ struct quick {
 	quick_scan_fn scan; /* NULL: not chosen yet */
 	uint64_t mac;	    /* of the interface below, byte 0 lowest */
 	uint16_t iface;	    /* its index */
-	bool notes;	    /* this burst had packets whose pkt_meta is written, and two lines read */
+	bool notes; /* this burst had packets whose pkt_meta is written, and two lines read */
 	uint16_t
 		known; /* of the burst to come: so many were fetched while this one was worked on */
 	uint32_t in;   /* port and VLAN that mac was looked up for, plus one; 0: none yet */

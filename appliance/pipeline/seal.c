@@ -189,9 +189,8 @@ static __rte_always_inline enum drop_reason header_put(struct worker *w, struct 
 	uint64_t head = c->head | rte_cpu_to_be_64((uint64_t)type << 56 | seq);
 	uint8_t *ntm;
 
-	if (unlikely(c->way->limited &&
-		     !leg_credit_take(&w->rs->dp->legs->credit[c->leg->slot],
-				      (uint32_t)c->head_len + sealed, w->now)))
+	if (unlikely(c->way->limited && !leg_credit_take(&w->rs->dp->legs->credit[c->leg->slot],
+							 (uint32_t)c->head_len + sealed, w->now)))
 		return DROP_LEG_CREDIT;
 	if (unlikely(rte_pktmbuf_headroom(m) < WIRE_HDR_LEN + UDP_HDR_LEN + IP6_HDR_LEN ||
 		     rte_pktmbuf_tailroom(m) + body + WIRE_HDR_LEN < sealed))
@@ -413,9 +412,8 @@ static void seal_finish(struct worker *w, struct batch *b)
 }
 
 /* Two sequence numbers of one route, one after the other, in one batch. */
-static __attribute__((noinline)) bool in_two_parts(struct worker *w, struct batch *b,
-						   struct sealer *c, struct rte_mbuf *m,
-						   uint8_t tos)
+static __attribute__((noinline)) bool
+in_two_parts(struct worker *w, struct batch *b, struct sealer *c, struct rte_mbuf *m, uint8_t tos)
 {
 	struct rte_mbuf *second = second_part(w, m, c->room);
 
