@@ -23,6 +23,7 @@ static const struct gate_group {
 } gate_groups[] = {
 	{&bench_lookup_1m, {"lookup.1m.avx2", "lookup.1m.scalar"}},
 	{&bench_rs_s_1m, {"rs_s.64.1m"}},
+	{&bench_hostile, {"hostile.wrong_source"}},
 	{&bench_rs_n_64, {"rs_n.open.gcm128.64.far", "rs_n.seal.gcm128.64.far"}},
 	{&bench_rs_n_512, {"rs_n.open.gcm128.512.far", "rs_n.seal.gcm128.512.far"}},
 	{&bench_rs_n_1400, {"rs_n.open.gcm128.1400.far", "rs_n.seal.gcm128.1400.far"}},

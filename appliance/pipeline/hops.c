@@ -1,6 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/pipeline/hops.h"
 
+_Static_assert(DROP_MAX <= UINT8_MAX, "reasons are kept in bytes");
+
+/* To free an mbuf its second line is read, which nothing else of a hop's way needs. */
+void hops_sift(struct lcore_stats *st, struct hops *h, const uint8_t *why)
+{
+	struct rte_mbuf *gone[LANE_MAX];
+	uint16_t kept = 0, n = 0;
+
+	for (uint16_t i = 0; i < h->n; i++) {
+		if (why[i] == DROP_MAX) {
+			hop_keep(h, kept++, i);
+			continue;
+		}
+		st->drops[why[i]]++;
+		gone[n++] = h->m[i];
+		rte_prefetch0((uint8_t *)h->m[i] + RTE_CACHE_LINE_SIZE);
+	}
+	h->n = kept;
+	rte_pktmbuf_free_bulk(gone, n);
+}
+
 struct rte_mbuf *hop_note(const struct hops *h, uint16_t i)
 {
 	const uint8_t *ip = hop_ip(h, i);

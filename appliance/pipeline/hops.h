@@ -96,6 +96,11 @@ static inline void hop_keep(struct hops *h, uint16_t k, uint16_t i)
 	h->nexthop[k] = h->nexthop[i];
 }
 
+/* Those with a reason in why (enum drop_reason, DROP_MAX: none) are counted by it and freed together; the
+ * others move up.
+ */
+void hops_sift(struct lcore_stats *st, struct hops *h, const uint8_t *why);
+
 /* Make the mbuf of hop i what the tx lane takes: data from the IP header on, pkt_meta with what the
  * stages behind it read. The caller forgets the hop.
  */

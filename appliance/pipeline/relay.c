@@ -219,15 +219,11 @@ static void find_legs(struct worker *w, struct hops *h)
 /* Leave out what has no path. */
 static __attribute__((noinline)) void drop_unknown(struct worker *w, struct hops *h)
 {
-	uint16_t kept = 0;
+	uint8_t why[LANE_MAX];
 
-	for (uint16_t i = 0; i < h->n; i++) {
-		if (h->rec[i] == NULL)
-			burst_drop(&w->stats, h->m[i], DROP_NO_PATH);
-		else
-			hop_keep(h, kept++, i);
-	}
-	h->n = kept;
+	for (uint16_t i = 0; i < h->n; i++)
+		why[i] = h->rec[i] == NULL ? DROP_NO_PATH : DROP_MAX;
+	hops_sift(&w->stats, h, why);
 }
 
 static void find_paths(struct worker *w, struct hops *h)

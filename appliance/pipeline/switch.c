@@ -13,7 +13,7 @@
  * no key. The tag check of the peer does the rest.
  */
 
-_Static_assert(DROP_MAX <= UINT8_MAX && LANE_MAX <= UINT8_MAX, "both are kept in bytes");
+_Static_assert(LANE_MAX <= UINT8_MAX, "places are kept in bytes");
 
 /* At most one event per path side in this time and worker's burst; control limits further. */
 enum { STRANGER_EVENT_MS = RS_STRANGER_EVENT_NS / 1000000 };
@@ -72,19 +72,28 @@ static bool take_one(_Atomic uint16_t *left)
 	return false;
 }
 
-static void tell_stranger(struct worker *w, const struct pass *p, const struct endpoint *src,
-			  const struct endpoint *dst, struct path_ctl *ctl)
+/* Of one side of a path once in a while, and where there is room: else it is tried again by the next one. */
+static bool stranger_is_news(struct worker *w, const struct pass *p, struct path_ctl *ctl)
 {
 	uint32_t ms = (uint32_t)(w->now / 1000000);
 	uint32_t last = atomic_load_explicit(&ctl->event_ms[p->from], memory_order_relaxed);
-	struct rs_event ev;
-	int local;
 
 	if (last != 0 && ms - last < STRANGER_EVENT_MS)
-		return;
+		return false;
+	if (unlikely(rte_ring_full(w->rs->events[RS_CLASS_HINT]))) {
+		w->rs->events_lost++;
+		return false;
+	}
 	atomic_store_explicit(&ctl->event_ms[p->from], ms == 0 ? 1 : ms, memory_order_relaxed);
-	local = rs_local_find(w->rs->dp, dst);
-	ev = (struct rs_event){
+	return true;
+}
+
+static __attribute__((noinline)) void tell_stranger(struct worker *w, const struct pass *p,
+						    const struct endpoint *src,
+						    const struct endpoint *dst)
+{
+	int local = rs_local_find(w->rs->dp, dst);
+	struct rs_event ev = {
 		.type = RS_EV_WRONG_SOURCE,
 		.side = (uint8_t)p->from,
 		.local = local < 0 ? 0 : (uint16_t)local,
@@ -92,6 +101,7 @@ static void tell_stranger(struct worker *w, const struct pass *p, const struct e
 		.src = *src,
 		.id = p->rec->id,
 	};
+
 	rs_event_put(w, RS_CLASS_HINT, &ev);
 }
 
@@ -108,7 +118,8 @@ static enum drop_reason stranger(struct worker *w, const struct pass *p)
 		return DROP_IP_SOURCE;
 	if (side_is(&p->rec->side[p->to], &src))
 		return DROP_PATH_DIRECTION;
-	tell_stranger(w, p, &src, &dst, ctl);
+	if (stranger_is_news(w, p, ctl))
+		tell_stranger(w, p, &src, &dst);
 	if (!take_one(&ctl->strays[p->from]))
 		return DROP_PATH_SOURCE;
 	w->stats.path_stranger++;
@@ -348,8 +359,10 @@ static __attribute__((noinline)) void switch_odd(struct worker *w, const uint8_t
 	const struct relay_table *t = w->rs->dp->paths;
 	struct hops *h = &w->hops;
 
-	for (uint16_t k = 0; k < n; k++)
+	for (uint16_t k = 0; k < n; k++) {
 		relay_table_number_fetch(t, h->rec[odd[k]]);
+		rte_prefetch0((uint8_t *)h->m[odd[k]] + RTE_CACHE_LINE_SIZE); /* to be freed */
+	}
 	for (uint16_t k = 0; k < n; k++)
 		rte_prefetch0(ctl_of(w, h->rec[odd[k]]));
 	for (uint16_t k = 0; k < n; k++) {
@@ -358,21 +371,6 @@ static __attribute__((noinline)) void switch_odd(struct worker *w, const uint8_t
 
 		why[odd[k]] = (uint8_t)(r == DROP_MAX ? rewrite_any(w, &p, mark) : r);
 	}
-}
-
-/* Keep what has no reason to be dropped. */
-static void sift(struct worker *w, const uint8_t *why)
-{
-	struct hops *h = &w->hops;
-	uint16_t kept = 0;
-
-	for (uint16_t i = 0; i < h->n; i++) {
-		if (why[i] != DROP_MAX)
-			burst_drop(&w->stats, h->m[i], (enum drop_reason)why[i]);
-		else
-			hop_keep(h, kept++, i);
-	}
-	h->n = kept;
 }
 
 /* ---- the stage ---- */
@@ -400,7 +398,7 @@ static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_
 	if (n_odd > 0)
 		switch_odd(w, odd, n_odd, mark, why);
 	if (unlikely(!all || n_odd > 0))
-		sift(w, why);
+		hops_sift(&w->stats, h, why);
 }
 
 void switch_stage(struct worker *w)

@@ -277,6 +277,36 @@ static void wrong_source(void **state)
 	fix_down(&f);
 }
 
+/* With no room for it the event is not taken for told: the next stranger tells. */
+static void wrong_source_ring_full(void **state)
+{
+	static const struct row r = {"", PATH_44, "198.51.100.99:5", OWN4, true, 0, 64, 0,
+				     64, false,	  DOES_PASS,	     OWN4, B4};
+	struct rs_dp_config cfg = {.event_ring = 16};
+	struct rs_event ev = {.type = RS_EV_ICMP_ERROR};
+	struct rs_worker *rs;
+	struct fix f;
+	uint8_t ntm[64];
+
+	fix_up(&f, &cfg);
+	paths_make(&f);
+	rs = f.w[0]->rs;
+	ntm_make(ntm, 64, PATH_44, true, 0, 1);
+	while (!rte_ring_full(rs->events[RS_CLASS_HINT]))
+		rs_event_put(f.w[0], RS_CLASS_HINT, &ev);
+	rte_pktmbuf_free(send_one(&f, &r, ntm));
+	assert_int_equal(rs->events_lost, 1);
+	while (fix_event(&f, &ev))
+		assert_int_equal(ev.type, RS_EV_ICMP_ERROR);
+	rte_pktmbuf_free(send_one(&f, &r, ntm));
+	assert_true(fix_event(&f, &ev));
+	assert_int_equal(ev.type, RS_EV_WRONG_SOURCE);
+	rte_pktmbuf_free(send_one(&f, &r, ntm));
+	assert_false(fix_event(&f, &ev));
+	assert_int_equal(rs->events_lost, 1);
+	fix_down(&f);
+}
+
 /* Counted to the packet, whichever worker it comes to, through full words and replaced records. */
 static void counts_are_exact(void **state)
 {
@@ -508,6 +538,7 @@ int main(void)
 		cmocka_unit_test(rows_hold),
 		cmocka_unit_test(random_packets),
 		cmocka_unit_test(wrong_source),
+		cmocka_unit_test(wrong_source_ring_full),
 		cmocka_unit_test(counts_are_exact),
 		cmocka_unit_test(unconfirmed_handshakes),
 		cmocka_unit_test(credit_of_a_moved_leg),
