@@ -14,16 +14,13 @@ struct idx_retired {
 int idx_pool_init(struct idx_pool *p, uint32_t size, struct rte_rcu_qsbr *qsbr,
 		  idx_pool_freed freed, void *ctx)
 {
-	*p = (struct idx_pool){
-		.size = size, .n_free = size, .qsbr = qsbr, .freed = freed, .ctx = ctx};
+	*p = (struct idx_pool){.size = size, .qsbr = qsbr, .freed = freed, .ctx = ctx};
 	p->free_idx = malloc((size_t)size * sizeof(*p->free_idx));
 	p->retired = malloc((size_t)size * sizeof(*p->retired));
 	if (p->free_idx == NULL || p->retired == NULL) {
 		idx_pool_fini(p);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < size; i++)
-		p->free_idx[i] = size - 1 - i;
 	return 0;
 }
 
@@ -36,11 +33,14 @@ void idx_pool_fini(struct idx_pool *p)
 
 int idx_pool_take(struct idx_pool *p, uint32_t *idx)
 {
-	if (p->n_free == 0)
+	if (p->n_free == 0 && p->fresh == p->size)
 		idx_pool_reclaim(p);
-	if (p->n_free == 0)
+	if (p->n_free > 0)
+		*idx = p->free_idx[--p->n_free];
+	else if (p->fresh < p->size)
+		*idx = p->fresh++;
+	else
 		return -ENOSPC;
-	*idx = p->free_idx[--p->n_free];
 	return 0;
 }
 

@@ -3,8 +3,8 @@
 #define APPLIANCE_IDX_POOL_H
 
 /* Which entries of an array are free, and which are waiting for the readers to let go of them.
- * Control lcore alone. Lowest free entry first after creation, so that a table used a little
- * touches little memory.
+ * Control lcore alone. An entry that came back is taken first, then the lowest that was never used, so that a
+ * table used a little touches little memory: of the pool itself nothing before entries come back.
  */
 #include <stdint.h>
 
@@ -14,8 +14,9 @@ struct rte_rcu_qsbr;
 typedef void (*idx_pool_freed)(void *ctx, uint32_t idx);
 
 struct idx_pool {
-	uint32_t size, n_free, head, n_retired;
-	uint32_t *free_idx;
+	uint32_t size, fresh; /* from fresh on none was ever used */
+	uint32_t n_free, head, n_retired;
+	uint32_t *free_idx;	     /* that came back */
 	struct idx_retired *retired; /* ring, oldest at head */
 	struct rte_rcu_qsbr *qsbr;   /* NULL: no readers, retired is free at once */
 	idx_pool_freed freed;
@@ -37,7 +38,7 @@ void idx_pool_reclaim(struct idx_pool *p);
 
 static inline uint32_t idx_pool_used(const struct idx_pool *p)
 {
-	return p->size - p->n_free - p->n_retired;
+	return p->fresh - p->n_free - p->n_retired;
 }
 
 #endif
