@@ -52,6 +52,8 @@ void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out)
 {
 	memset(out, 0, a->key_bytes);
 	a->backend->expand(a, k, is_rx, out);
+	if (!suite_is_cbc(k->suite))
+		memcpy(out + a->key_bytes - AEAD_KEY_TAIL, k->iv, sizeof(k->iv));
 }
 
 void aead_open(struct aead *a, struct aead_op *op, unsigned int n)

@@ -24,6 +24,7 @@ enum aead_isa { AEAD_BEST, AEAD_NOAESNI, AEAD_SSE, AEAD_AVX, AEAD_AVX2, AEAD_AVX
 enum {
 	AEAD_BURST = 32,
 	AEAD_KEY_BYTES = 1024, /* most that the expanded keys of one direction take */
+	AEAD_KEY_TAIL = 16,    /* the last of them: the IV, where the suite has one */
 };
 
 struct aead;
@@ -36,7 +37,7 @@ struct aead_op {
 	uint16_t body_len;   /* in: opening, bytes between header and tag; sealing, of plain text */
 	uint16_t out_len;    /* out: bytes of body now (CBC: whole blocks) */
 	const uint8_t *keys; /* as aead_expand() made them, 64-byte aligned */
-	const uint8_t *iv;   /* 12 bytes; not read for CBC */
+	const uint8_t *iv;   /* 12 bytes, those in the keys or others; not read for CBC */
 	uint8_t *pkt;	     /* header; room behind the body for padding and tag when sealing */
 	uint64_t sum;	     /* out, where wanted: of the whole sealed packet, as csum_bytes() */
 };
@@ -56,8 +57,16 @@ const char *aead_version(const struct aead *a);
  */
 unsigned int aead_key_bytes(const struct aead *a);
 
-/* Expand the keys of one direction for its one use: opening (is_rx) or sealing. out: aead_key_bytes(). */
+/* Expand the keys of one direction, its IV with them, for its one use: opening (is_rx) or sealing. out:
+ * aead_key_bytes().
+ */
 void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out);
+
+/* The IV in expanded keys of so many bytes. */
+static inline const uint8_t *aead_key_iv(const uint8_t *keys, unsigned int key_bytes)
+{
+	return keys + key_bytes - AEAD_KEY_TAIL;
+}
 
 /* n <= AEAD_BURST packets of data types, suites mixed. Opening decrypts in place only what is
  * authentic under CBC; under AEAD suites a body that is not ok is garbage. Cannot fail.

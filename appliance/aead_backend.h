@@ -4,7 +4,8 @@
 
 /* What stands behind aead.h: IPsec-MB (aead_imb.c, its jobs in aead_jobs.c) where the CPU has AES-NI,
  * OpenSSL (aead_evp.c) where it has not. A backend's own struct begins with struct aead; expanded keys
- * are its business alone, so whoever expands and whoever uses them ask for the same one.
+ * are its business alone, but for the AEAD_KEY_TAIL bytes at their end, so whoever expands and whoever uses
+ * them ask for the same one.
  */
 #include "appliance/aead.h"
 

@@ -22,7 +22,7 @@ struct evp_keys {
 
 enum { EVP_KEY_BYTES = 128 };
 
-_Static_assert(sizeof(struct evp_keys) <= EVP_KEY_BYTES, "plain keys fit");
+_Static_assert(sizeof(struct evp_keys) <= EVP_KEY_BYTES - AEAD_KEY_TAIL, "plain keys fit");
 
 struct evp_cipher {
 	EVP_CIPHER_CTX *ctx;

@@ -11,10 +11,16 @@ enum { LINE = 64, KEYS_AHEAD = 3, BODY_AHEAD = 2 };
  */
 enum { GCM_FEW_POWERS = 2 * 8 * BLOCK, KEY_BYTES_FEW = 512 };
 
-_Static_assert(sizeof(struct gcm_key_data) <= AEAD_KEY_BYTES, "GCM keys fit");
-_Static_assert(offsetof(struct gcm_key_data, ghash_keys) + GCM_FEW_POWERS <= KEY_BYTES_FEW,
+/* The library's struct is padded to whole lines: the tail is where the padding is. */
+_Static_assert(sizeof(struct gcm_key_data) <= AEAD_KEY_BYTES &&
+		       offsetof(struct gcm_key_data, ghash_keys) +
+				       sizeof(((struct gcm_key_data *)0)->ghash_keys) <=
+			       AEAD_KEY_BYTES - AEAD_KEY_TAIL,
+	       "GCM keys fit");
+_Static_assert(offsetof(struct gcm_key_data, ghash_keys) + GCM_FEW_POWERS <=
+		       KEY_BYTES_FEW - AEAD_KEY_TAIL,
 	       "GCM keys fit without AVX-512");
-_Static_assert(sizeof(struct cbc_keys) <= KEY_BYTES_FEW, "CBC keys fit");
+_Static_assert(sizeof(struct cbc_keys) <= KEY_BYTES_FEW - AEAD_KEY_TAIL, "CBC keys fit");
 
 static struct aead_imb *imb_of(struct aead *a)
 {
