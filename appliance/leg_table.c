@@ -11,19 +11,11 @@
 
 _Static_assert(sizeof(struct leg) == 64, "a leg is one cache line");
 _Static_assert(sizeof(struct leg_way) == 32, "two ways to a cache line");
-_Static_assert(sizeof(struct leg_key) == 64, "an epoch is one cache line");
+_Static_assert(sizeof(struct leg_key) == 40, "entries are counted in bytes");
 _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
 
 enum { WAY_SPARE = 64 };
 #define SWEEP_NS 30000000000ULL /* in which every leg is looked at once */
-
-enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_LIVE };
-
-struct leg_ctl {
-	uint64_t index;
-	uint32_t key_mark[RS_EPOCHS]; /* 0: no keys yet */
-	uint8_t state;		      /* enum slot_state */
-};
 
 /* ---- life ---- */
 
@@ -50,15 +42,14 @@ static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
 static int arrays_create(struct leg_table *t)
 {
 	t->legs = table_mem_alloc(t->legs_max * sizeof(*t->legs));
-	t->claimed = table_mem_alloc(t->legs_max * sizeof(*t->claimed));
 	t->ways = table_mem_alloc((t->legs_max + WAY_SPARE) * sizeof(*t->ways));
 	t->credit = table_mem_alloc(t->legs_max * sizeof(*t->credit));
 	t->keys = table_mem_alloc(t->keys_max * sizeof(*t->keys));
 	t->keydata = table_mem_alloc((size_t)t->keys_max * 2 * t->key_bytes);
 	t->subscribers = table_mem_alloc(t->legs_max * sizeof(*t->subscribers));
-	t->ctl = table_mem_alloc(t->legs_max * sizeof(*t->ctl));
-	if (t->claimed == NULL || t->legs == NULL || t->ways == NULL || t->credit == NULL ||
-	    t->keys == NULL || t->keydata == NULL || t->subscribers == NULL || t->ctl == NULL)
+	t->key_mark = table_mem_alloc(t->legs_max * sizeof(*t->key_mark));
+	if (t->legs == NULL || t->ways == NULL || t->credit == NULL || t->keys == NULL ||
+	    t->keydata == NULL || t->subscribers == NULL || t->key_mark == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -102,14 +93,13 @@ void leg_table_destroy(struct leg_table *t)
 	if (t->keydata != NULL)
 		explicit_bzero(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
 	table_mem_free(t->legs, t->legs_max * sizeof(*t->legs));
-	table_mem_free(t->claimed, t->legs_max * sizeof(*t->claimed));
 	table_mem_free(t->ways, (t->legs_max + WAY_SPARE) * sizeof(*t->ways));
 	table_mem_free(t->credit, t->legs_max * sizeof(*t->credit));
 	table_mem_free(t->keys, t->keys_max * sizeof(*t->keys));
 	table_mem_free(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
 	table_mem_free(t->subscribers, t->legs_max * sizeof(*t->subscribers));
 	leg_windows_fini(t);
-	table_mem_free(t->ctl, t->legs_max * sizeof(*t->ctl));
+	table_mem_free(t->key_mark, t->legs_max * sizeof(*t->key_mark));
 	idx_pool_fini(&t->slot_pool);
 	idx_pool_fini(&t->way_pool);
 	idx_pool_fini(&t->key_pool);
@@ -139,18 +129,9 @@ int leg_table_reserve(struct leg_table *t, uint64_t random, uint64_t *index)
 	/* All ones is not an index. */
 	if (*index == WIRE_ID_NONE)
 		*index ^= 1ULL << LEG_SLOT_BITS;
-	t->ctl[slot] = (struct leg_ctl){.index = *index, .state = SLOT_RESERVED};
-	atomic_store_explicit(&t->claimed[slot], *index, memory_order_relaxed);
+	/* A free slot has no flags: the index is claimed from here on, and no leg yet. */
+	atomic_store_explicit(&t->legs[slot].index, *index, memory_order_relaxed);
 	return 0;
-}
-
-static struct leg_ctl *ctl_find(struct leg_table *t, uint64_t index, enum slot_state state)
-{
-	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
-
-	if (slot >= t->legs_max || t->ctl[slot].index != index || t->ctl[slot].state != state)
-		return NULL;
-	return &t->ctl[slot];
 }
 
 static void way_publish(struct leg_table *t, struct leg *leg, uint32_t way)
@@ -194,12 +175,11 @@ static void subscriber_point(struct leg_table *t, const struct leg *leg)
 
 int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *leg)
 {
-	struct leg_ctl *c = ctl_find(t, index, SLOT_RESERVED);
 	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK, way, subscriber;
 	struct leg *l;
 	int ret;
 
-	if (c == NULL)
+	if (!leg_table_is_claimed(t, index))
 		return -ENOENT;
 	ret = idx_pool_take(&t->way_pool, &way);
 	if (ret < 0)
@@ -210,24 +190,26 @@ int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *l
 
 	l = &t->legs[slot];
 	t->ways[way] = (struct leg_way){.peer = leg->peer, .local = leg->local};
-	atomic_store_explicit(&t->credit[slot].until_ns, UINT64_MAX, memory_order_relaxed);
-	memset(l, 0, sizeof(*l));
+	atomic_store_explicit(&t->credit[slot].until, 0, memory_order_relaxed);
+	memset(t->key_mark[slot], 0, sizeof(t->key_mark[slot]));
+	for (unsigned int e = 0; e < RS_EPOCHS; e++)
+		atomic_store_explicit(&l->key[e], LEG_REF_NONE, memory_order_relaxed);
+	atomic_store_explicit(&l->way, LEG_REF_NONE, memory_order_relaxed);
+	atomic_store_explicit(&l->tx_epoch, 0, memory_order_relaxed);
+	atomic_store_explicit(&l->rebind_ms, 0, memory_order_relaxed);
 	l->vip4 = ip_is_none(&leg->vip4) ? 0 : ip_v4(&leg->vip4);
 	l->vip6 = leg->vip6;
 	l->worker = leg->worker;
 	l->slot = slot;
 	l->subscriber = subscriber;
-	atomic_store_explicit(&l->flags, LEG_LIVE | (leg->confirmed ? LEG_CONFIRMED : 0),
-			      memory_order_relaxed);
 	way_publish(t, l, way);
 	/* pairs with leg_table_find() */
-	atomic_store_explicit(&l->index, index, memory_order_release);
-	atomic_store_explicit(&t->claimed[slot], 0, memory_order_relaxed);
+	atomic_store_explicit(&l->flags, LEG_LIVE | (leg->confirmed ? LEG_CONFIRMED : 0),
+			      memory_order_release);
 	t->subscribers[subscriber].legs++;
 	/* An heir that nobody has proven yet does not take its elder's packets away. */
 	if (leg->heir_of == RS_LEG_NONE || leg->confirmed)
 		subscriber_point(t, l);
-	c->state = SLOT_LIVE;
 	t->count++;
 	return 0;
 
@@ -250,7 +232,7 @@ static void key_retire(struct leg_table *t, struct leg *leg, unsigned int epoch)
 static void key_unpublish(struct leg_table *t, struct leg *leg, unsigned int epoch)
 {
 	key_retire(t, leg, epoch);
-	t->ctl[leg->slot].key_mark[epoch] = 0;
+	t->key_mark[leg->slot][epoch] = 0;
 }
 
 static void subscriber_leave(struct leg_table *t, const struct leg *leg)
@@ -274,21 +256,18 @@ void leg_table_subscriber_free(struct leg_table *t, uint32_t subscriber)
 
 int leg_table_del(struct leg_table *t, uint64_t index)
 {
-	struct leg_ctl *c = ctl_find(t, index, SLOT_RESERVED);
 	struct leg *leg = leg_table_find(t, index);
 	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
 
-	if (c != NULL) {
-		c->state = SLOT_FREE;
-		atomic_store_explicit(&t->claimed[slot], 0, memory_order_relaxed);
+	if (leg_table_is_claimed(t, index)) {
+		atomic_store_explicit(&t->legs[slot].index, 0, memory_order_relaxed);
 		idx_pool_give_back(&t->slot_pool, slot);
 		return 0;
 	}
 	if (leg == NULL)
 		return -ENOENT;
-	t->ctl[slot].state = SLOT_FREE;
-	t->ctl[slot].index = 0;
 	atomic_store_explicit(&leg->index, 0, memory_order_release);
+	atomic_store_explicit(&leg->flags, 0, memory_order_relaxed);
 	for (unsigned int e = 0; e < RS_EPOCHS; e++)
 		key_unpublish(t, leg, e);
 	/* Workers in the middle of a burst may still follow leg->way: the entry is only retired. */
@@ -327,7 +306,6 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 {
 	struct leg *leg = leg_table_find(t, index);
 	uint32_t mark = key_mark(&k->recv);
-	struct leg_ctl *c;
 	struct leg_key *key;
 	uint32_t at;
 	int ret;
@@ -337,9 +315,8 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 	if (k->epoch >= RS_EPOCHS || !suite_is_known(k->recv.suite) ||
 	    k->recv.suite != k->send.suite)
 		return -EINVAL;
-	c = &t->ctl[leg->slot];
 	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
-		if (c->key_mark[e] == mark)
+		if (t->key_mark[leg->slot][e] == mark)
 			return -EEXIST;
 	}
 	ret = idx_pool_take(&t->key_pool, &at);
@@ -351,13 +328,11 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 		.data_until_ns = data_until_ns,
 		.suite = k->recv.suite,
 	};
-	memcpy(key->rx_iv, k->recv.iv, sizeof(key->rx_iv));
-	memcpy(key->tx_iv, k->send.iv, sizeof(key->tx_iv));
 	aead_expand(t->aead, &k->recv, true, leg_key_rx(t, key));
 	aead_expand(t->aead, &k->send, false, leg_key_tx(t, key));
 	key_unpublish(t, leg, k->epoch);
 	oldest_retire(t, leg, k->epoch);
-	c->key_mark[k->epoch] = mark;
+	t->key_mark[leg->slot][k->epoch] = mark;
 	/* pairs with leg_key_at() */
 	atomic_store_explicit(&leg->key[k->epoch], at + 1, memory_order_release);
 	return 0;
@@ -410,7 +385,7 @@ void leg_table_sweep(struct leg_table *t, uint64_t now)
 		struct leg *leg = &t->legs[t->sweep_at];
 
 		t->sweep_at = (t->sweep_at + 1) % t->legs_max;
-		if (atomic_load_explicit(&leg->index, memory_order_relaxed) != 0)
+		if (atomic_load_explicit(&leg->flags, memory_order_relaxed) & LEG_LIVE)
 			epochs_end(t, leg, now);
 	}
 }
@@ -447,8 +422,10 @@ int leg_table_way_set(struct leg_table *t, uint64_t index, uint16_t local,
 	way.limited = credit_until_ns != 0;
 	way.mtu = 0;
 	if (way.limited)
-		atomic_store_explicit(&credit->bytes, credit_bytes, memory_order_relaxed);
-	atomic_store_explicit(&credit->until_ns, way.limited ? credit_until_ns : UINT64_MAX,
+		atomic_store_explicit(&credit->bytes,
+				      (int32_t)RTE_MIN(credit_bytes, (uint32_t)INT32_MAX),
+				      memory_order_relaxed);
+	atomic_store_explicit(&credit->until, way.limited ? leg_credit_tick(credit_until_ns) : 0,
 			      memory_order_relaxed);
 	return way_change(t, leg, &way);
 }
@@ -463,7 +440,7 @@ int leg_table_confirm(struct leg_table *t, uint64_t index)
 	if ((atomic_fetch_or_explicit(&leg->flags, LEG_CONFIRMED, memory_order_release) &
 	     LEG_CONFIRMED) == 0)
 		subscriber_point(t, leg);
-	atomic_store_explicit(&t->credit[leg->slot].until_ns, UINT64_MAX, memory_order_relaxed);
+	atomic_store_explicit(&t->credit[leg->slot].until, 0, memory_order_relaxed);
 	way = *leg_way(t, leg);
 	if (!way.limited)
 		return 0;

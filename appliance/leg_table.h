@@ -9,9 +9,9 @@
  * Whatever control replaces (the way to the node, the keys of an epoch) is a reference to an entry
  * of a pool, swapped by one release store; the old entry is used again after a grace period.
  *
- * Memory per leg with one epoch held: 64 leg + 32 way + 64 subscriber + 64 key line + 297 replay windows
- * (leg_window.h) + 70 of control's + expanded keys of both directions, 1,024 bytes or, with AVX-512,
- * 2,048: 1.6 or 2.6 kB together.
+ * Memory per leg with one epoch held: 64 leg + 32 way + 8 credit + 64 subscriber + 40 key entry + 272 replay
+ * windows (leg_window.h) + 16 marks + expanded keys of both directions, 1,024 bytes or, with AVX-512, 2,048:
+ * 1.5 or 2.5 kB together.
  */
 #include "appliance/aead.h"
 #include "appliance/idx_pool.h"
@@ -42,13 +42,13 @@ enum {
 #define KEY_HARD_PACKETS (1u << 29)
 
 enum leg_flag {
-	LEG_LIVE = 1 << 0,
+	LEG_LIVE = 1 << 0, /* else the index is only claimed, for control or for a leg to come */
 	LEG_CONFIRMED = 1 << 1,
 };
 
 /* What a worker needs to open. Written by control, but for what says "owner". */
 struct leg {
-	_Atomic uint64_t index; /* 0: slot is free or only claimed */
+	_Atomic uint64_t index; /* 0: slot is free */
 	_Atomic uint32_t key[RS_EPOCHS];
 	_Atomic uint32_t way;
 	uint32_t subscriber;
@@ -76,13 +76,12 @@ struct leg_way {
  * so it is atomic; control refills it at a move.
  */
 struct leg_credit {
-	_Atomic int64_t bytes;
-	_Atomic uint64_t until_ns; /* UINT64_MAX: proven, no limit */
+	_Atomic int32_t bytes;
+	_Atomic uint32_t until; /* leg_credit_tick(); 0: proven, no limit */
 };
 
-/* One epoch of one leg. */
+/* One epoch of one leg. The IVs are with the expanded keys. Some lie across two lines: leg_key_prefetch(). */
 struct leg_key {
-	uint8_t rx_iv[12], tx_iv[12];
 	uint64_t peer_index; /* ID on packets to the node */
 	uint64_t data_until_ns;
 	_Atomic uint32_t tx_seq[LEG_SEAL_ROUTES]; /* owner: next sequence on route 0 and 2 */
@@ -90,7 +89,7 @@ struct leg_key {
 	uint8_t suite;
 	uint8_t flags;		 /* owner: enum key_flag */
 	uint16_t spent_told_sec; /* owner: when control was last told that it is spent */
-} __rte_aligned(64);
+};
 
 enum key_flag {
 	KEY_SEEN = 1 << 0, /* a packet opened under it */
@@ -114,12 +113,9 @@ struct subscriber {
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 } __rte_aligned(64);
 
-struct leg_ctl; /* control's own notes per slot, in leg_table.c */
-
 struct leg_table {
 	/* Arrays that workers read, constant after creation. */
 	struct leg *legs;
-	_Atomic uint64_t *claimed; /* by slot: index that is reserved and no leg (yet) */
 	struct leg_way *ways;
 	struct leg_credit *credit;
 	struct leg_key *keys;
@@ -127,12 +123,11 @@ struct leg_table {
 	uint32_t key_bytes; /* of one direction: what the AEAD engine needs */
 	struct subscriber *subscribers;
 	struct replay *windows;
-	struct rte_ring *free_windows; /* control puts, workers take */
-	uint32_t legs_max, keys_max, windows_max, windows_spare;
-	_Atomic uint32_t windows_extra; /* held beyond the first of a key; workers and control */
+	struct rte_ring *spare_windows; /* control puts, workers take */
+	uint32_t legs_max, keys_max, windows_max;
 
 	/* Control. */
-	struct leg_ctl *ctl;
+	uint32_t (*key_mark)[RS_EPOCHS]; /* by slot; 0: no keys yet */
 	struct idx_pool slot_pool, way_pool, key_pool, subscriber_pool;
 	struct aead *aead; /* expands keys */
 	leg_subscriber_gone subscriber_gone;
@@ -184,8 +179,10 @@ static inline struct leg *leg_table_find(const struct leg_table *t, uint64_t ind
 	if (unlikely(slot >= t->legs_max || index == RS_LEG_NONE))
 		return NULL;
 	leg = &t->legs[slot];
+	if (unlikely(atomic_load_explicit(&leg->index, memory_order_relaxed) != index))
+		return NULL;
 	/* pairs with the release store in leg_table_add() */
-	return atomic_load_explicit(&leg->index, memory_order_acquire) == index ? leg : NULL;
+	return atomic_load_explicit(&leg->flags, memory_order_acquire) & LEG_LIVE ? leg : NULL;
 }
 
 /* What leg_table_find() will read. A hint: any id will do. */
@@ -197,6 +194,12 @@ static inline void leg_table_prefetch(const struct leg_table *t, uint64_t id)
 		rte_prefetch0(&t->legs[slot]);
 }
 
+static inline void leg_key_prefetch(const struct leg_key *key)
+{
+	rte_prefetch0(key);
+	rte_prefetch0((const uint8_t *)(key + 1) - 1);
+}
+
 /* What a packet for the leg needs next: where it goes and what it is sealed with now. A hint. */
 static inline void leg_prefetch_way(const struct leg_table *t, const struct leg *leg)
 {
@@ -206,7 +209,7 @@ static inline void leg_prefetch_way(const struct leg_table *t, const struct leg 
 		atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)], memory_order_relaxed);
 
 	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
-	rte_prefetch0(&t->keys[key - (key != LEG_REF_NONE)]);
+	leg_key_prefetch(&t->keys[key - (key != LEG_REF_NONE)]);
 }
 
 /* Expanded keys of an entry, as the AEAD engine made them: for opening, for sealing. */
@@ -220,13 +223,15 @@ static inline uint8_t *leg_key_tx(const struct leg_table *t, const struct leg_ke
 	return leg_key_rx(t, key) + t->key_bytes;
 }
 
-/* An index that control took for an association of its own, or for a leg to come. */
+/* An index that control took for an association of its own, or for a leg to come. Workers and control. */
 static inline bool leg_table_is_claimed(const struct leg_table *t, uint64_t index)
 {
 	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
+	const struct leg *leg = &t->legs[slot];
 
-	return slot < t->legs_max &&
-	       atomic_load_explicit(&t->claimed[slot], memory_order_relaxed) == index;
+	return slot < t->legs_max && index != RS_LEG_NONE &&
+	       atomic_load_explicit(&leg->index, memory_order_relaxed) == index &&
+	       (atomic_load_explicit(&leg->flags, memory_order_relaxed) & LEG_LIVE) == 0;
 }
 
 /* The way to the node; a live leg always has one. */
@@ -245,16 +250,26 @@ static inline int64_t leg_key_at(const struct leg *leg, unsigned int epoch)
 	       1;
 }
 
-/* Take bytes from the credit of an unproven address. Any worker. */
+/* Time in units of 134 ms, never 0. */
+static inline uint32_t leg_credit_tick(uint64_t ns)
+{
+	return (uint32_t)(ns >> 27) + 1;
+}
+
+/* Take bytes from the credit of an unproven address. Any worker. What is used up stays so, however many
+ * ask for more.
+ */
 static inline bool leg_credit_take(struct leg_credit *c, uint32_t bytes, uint64_t now)
 {
-	uint64_t until = atomic_load_explicit(&c->until_ns, memory_order_relaxed);
+	uint32_t until = atomic_load_explicit(&c->until, memory_order_relaxed);
 
-	if (until == UINT64_MAX)
+	if (until == 0)
 		return true;
-	if (now >= until)
+	if (leg_credit_tick(now) > until ||
+	    atomic_load_explicit(&c->bytes, memory_order_relaxed) <= 0)
 		return false;
-	return atomic_fetch_sub_explicit(&c->bytes, bytes, memory_order_relaxed) >= (int64_t)bytes;
+	return atomic_fetch_sub_explicit(&c->bytes, (int32_t)bytes, memory_order_relaxed) >=
+	       (int32_t)bytes;
 }
 
 #endif

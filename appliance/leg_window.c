@@ -8,30 +8,30 @@
 
 #include <stdlib.h>
 
-enum { SPARE_PART = 8 }; /* one more window for an eighth of the keys */
+enum { SPARE_PART = 32 }; /* one more window for so small a part of the keys */
 
+/* Of the spare ones: workers of all legs take from it. */
 static int ring_create(struct leg_table *t)
 {
-	uint32_t size = rte_align32pow2(t->windows_max + 1);
+	uint32_t size = rte_align32pow2(t->windows_max - t->keys_max + 1);
 	ssize_t bytes = rte_ring_get_memsize_elem(sizeof(uint32_t), size);
 	unsigned int flags = RING_F_SP_ENQ | RING_F_MC_HTS_DEQ;
 
 	if (bytes < 0)
 		return -ENOMEM;
-	t->free_windows = aligned_alloc(RTE_CACHE_LINE_SIZE,
-					RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
-	if (t->free_windows == NULL ||
-	    rte_ring_init(t->free_windows, "rs_windows", size, flags) != 0)
+	t->spare_windows = aligned_alloc(RTE_CACHE_LINE_SIZE,
+					 RTE_ALIGN_CEIL((size_t)bytes, RTE_CACHE_LINE_SIZE));
+	if (t->spare_windows == NULL ||
+	    rte_ring_init(t->spare_windows, "rs_windows", size, flags) != 0)
 		return -ENOMEM;
-	for (uint32_t w = 1; w <= t->windows_max; w++)
-		rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
+	for (uint32_t w = t->keys_max + 1; w <= t->windows_max; w++)
+		rte_ring_enqueue_elem(t->spare_windows, &w, sizeof(w));
 	return 0;
 }
 
 int leg_windows_init(struct leg_table *t)
 {
-	t->windows_spare = t->keys_max / SPARE_PART + 1;
-	t->windows_max = t->keys_max + t->windows_spare;
+	t->windows_max = t->keys_max + t->keys_max / SPARE_PART + 1;
 	t->windows = table_mem_alloc(t->windows_max * sizeof(*t->windows));
 	return t->windows == NULL ? -ENOMEM : ring_create(t);
 }
@@ -39,7 +39,7 @@ int leg_windows_init(struct leg_table *t)
 void leg_windows_fini(struct leg_table *t)
 {
 	table_mem_free(t->windows, t->windows_max * sizeof(*t->windows));
-	free(t->free_windows);
+	free(t->spare_windows);
 }
 
 /* Which of the key's windows another route can have: NULL when it has none at all. */
@@ -50,16 +50,6 @@ static uint32_t *other_of(struct leg_key *key, unsigned int route)
 		    (key->window[r] & LEG_WINDOW_LEFT) == 0)
 			return &key->window[r];
 	return NULL;
-}
-
-/* One out of the spare part: workers may ask at the same time. */
-static bool spare_take(struct leg_table *t)
-{
-	if (atomic_fetch_add_explicit(&t->windows_extra, 1, memory_order_relaxed) <
-	    t->windows_spare)
-		return true;
-	atomic_fetch_sub_explicit(&t->windows_extra, 1, memory_order_relaxed);
-	return false;
 }
 
 /* Everything before next counts as seen. */
@@ -76,10 +66,9 @@ struct replay *leg_window_take(struct leg_table *t, struct leg_key *key, unsigne
 {
 	uint32_t *other = other_of(key, route), left = key->window[route], at;
 
-	if (other == NULL || spare_take(t)) {
-		if (rte_ring_dequeue_elem(t->free_windows, &at, sizeof(at)) != 0)
-			return NULL;
-	} else {
+	if (other == NULL) {
+		at = (uint32_t)(key - t->keys) + 1;
+	} else if (rte_ring_dequeue_elem(t->spare_windows, &at, sizeof(at)) != 0) {
 		at = *other;
 		if (t->windows[at - 1].next >= LEG_WINDOW_LEFT)
 			return NULL;
@@ -91,16 +80,10 @@ struct replay *leg_window_take(struct leg_table *t, struct leg_key *key, unsigne
 
 void leg_windows_give(struct leg_table *t, struct leg_key *key)
 {
-	uint32_t n = 0;
-
 	for (unsigned int r = 0; r < RTE_DIM(key->window); r++) {
 		uint32_t w = key->window[r];
 
-		if (w == LEG_REF_NONE || (w & LEG_WINDOW_LEFT) != 0)
-			continue;
-		rte_ring_enqueue_elem(t->free_windows, &w, sizeof(w));
-		n++;
+		if ((w & LEG_WINDOW_LEFT) == 0 && w > t->keys_max)
+			rte_ring_enqueue_elem(t->spare_windows, &w, sizeof(w));
 	}
-	if (n > 1)
-		atomic_fetch_sub_explicit(&t->windows_extra, n - 1, memory_order_relaxed);
 }

@@ -2,11 +2,11 @@
 #ifndef APPLIANCE_LEG_WINDOW_H
 #define APPLIANCE_LEG_WINDOW_H
 
-/* Replay windows of a key's routes, out of one pool for all legs. A key takes its first when its first
- * packet has proven authentic, and there is one for every key there can be. Further ones, which
- * a node needs for a while when it moves, come out of a spare part; when that is used up the key's window of
- * another route changes over to the new one, and the old route goes on later from where it was, its older
- * packets counting as seen. So no route of no key is ever without a window, and nothing can be replayed.
+/* Replay windows of a key's routes. Each key there can be has one of its own, for the first route that a packet
+ * has proven authentic on. Further ones, which a node needs for a while when it moves, come out of a spare part
+ * for all legs; when that is used up the key's window of another route changes over to the new one, and the
+ * old route goes on later from where it was, its older packets counting as seen. So no route of no key is
+ * ever without a window, and nothing can be replayed.
  */
 #include "appliance/leg_table.h"
 

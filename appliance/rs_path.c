@@ -19,8 +19,8 @@ static bool side_is_valid(const struct rs_dp *dp, const struct rs_dp_side *s)
 /* Does the leg's address still live on credit? */
 static bool leg_is_limited(const struct rs_dp *dp, const struct leg *leg)
 {
-	return leg != NULL && atomic_load_explicit(&dp->legs->credit[leg->slot].until_ns,
-						   memory_order_relaxed) != UINT64_MAX;
+	return leg != NULL &&
+	       atomic_load_explicit(&dp->legs->credit[leg->slot].until, memory_order_relaxed) != 0;
 }
 
 static void side_fill(const struct rs_dp *dp, const struct rs_dp_path *p, unsigned int side,

@@ -42,7 +42,7 @@ struct opener {
 	const struct endpoint *peer; /* where the leg's node is on record */
 	uint32_t peer4; /* as in an IPv4 header, and the port likewise; 0: it is IPv6 */
 	uint16_t port;
-	const uint8_t *keys; /* expanded */
+	const uint8_t *keys, *iv; /* expanded; in them */
 };
 
 static bool suite_pads(uint8_t suite)
@@ -88,7 +88,7 @@ static enum drop_reason key_find(struct worker *w, struct opening *o)
 	if (key < 0)
 		return DROP_NO_KEY;
 	o->key = &t->keys[key];
-	rte_prefetch0(o->key);
+	leg_key_prefetch(o->key);
 	return DROP_MAX;
 }
 
@@ -117,6 +117,7 @@ static void opener_set(const struct worker *w, struct opener *c, const struct op
 		.peer = &leg_way(t, o->leg)->peer,
 		.keys = leg_key_rx(t, o->key),
 	};
+	c->iv = aead_key_iv(c->keys, t->key_bytes);
 	if (likely(ip_is_v4(&c->peer->ip))) {
 		c->peer4 = ip_v4(&c->peer->ip);
 		c->port = rte_cpu_to_be_16(c->peer->port);
@@ -435,7 +436,7 @@ static uint16_t ops_make(struct worker *w, struct opening *o, uint16_t n, struct
 			.suite = c.key->suite,
 			.body_len = (uint16_t)(o[i].len - WIRE_OVERHEAD),
 			.keys = c.keys,
-			.iv = c.key->rx_iv,
+			.iv = c.iv,
 			.pkt = o[i].ntm,
 		};
 	}

@@ -33,7 +33,7 @@ struct sealer {
 	const struct leg_way *way;
 	struct leg_key *key;
 	struct subscriber *sub;
-	const uint8_t *keys;	    /* expanded */
+	const uint8_t *keys, *iv;   /* expanded; in them */
 	_Atomic uint32_t *next_seq; /* of the leg's sending key on the way's route */
 	uint64_t head, id;	    /* NTM header as it lies in memory, without type and sequence */
 	uint32_t seq_ask;	    /* from this sequence on there is something to ask */
@@ -169,6 +169,7 @@ static enum drop_reason sealer_set(struct worker *w, struct sealer *c, const str
 	c->leg = leg;
 	c->sub = &t->subscribers[leg->subscriber];
 	c->keys = leg_key_tx(t, c->key);
+	c->iv = aead_key_iv(c->keys, t->key_bytes);
 	c->room = body_room(outer_mtu(w, c->way, c->nexthop), c->way, c->key->suite);
 	c->head_len = (uint16_t)(outer_len(&c->way->peer.ip) + UDP_HDR_LEN);
 	c->next_seq = &c->key->tx_seq[c->way->route >> 1];
@@ -378,7 +379,7 @@ static __rte_always_inline void batch_add(struct worker *w, struct batch *b, str
 		.suite = c->key->suite,
 		.body_len = body,
 		.keys = c->keys,
-		.iv = c->key->tx_iv,
+		.iv = c->iv,
 		.pkt = rte_pktmbuf_mtod(m, uint8_t *),
 		.wants_sum = !c->port_sums,
 	};

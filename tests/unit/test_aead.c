@@ -50,9 +50,15 @@ static void fill(struct bench *b, unsigned int n, unsigned int only)
 			   rng_u64(&b->rng) & WIRE_SEQ_MAX, rng_u64(&b->rng));
 		rng_fill(&b->rng, b->pkt[i] + WIRE_HDR_LEN, len);
 		memcpy(b->plain[i], b->pkt[i], ROOM);
-		b->op[i] = (struct aead_op){
-			.suite = suites[s], .body_len = len, .pkt = b->pkt[i], .iv = b->keys[s].iv};
+		b->op[i] = (struct aead_op){.suite = suites[s], .body_len = len, .pkt = b->pkt[i]};
 	}
+}
+
+/* With the IV that lies in them. */
+static void keys_set(const struct bench *b, struct aead_op *op, const uint8_t *keys)
+{
+	op->keys = keys;
+	op->iv = aead_key_iv(keys, aead_key_bytes(b->a));
 }
 
 /* The one's complement sum in the obvious way (RFC 1071). */
@@ -91,7 +97,7 @@ static void sealed_here_opens_there(struct bench *b, unsigned int n, unsigned in
 
 	fill(b, n, only);
 	for (unsigned int i = 0; i < n; i++) {
-		b->op[i].keys = b->tx[b->suite[i]];
+		keys_set(b, &b->op[i], b->tx[b->suite[i]]);
 		b->op[i].wants_sum = rng_below(&b->rng, 2) == 0;
 		b->op[i].sum = NO_SUM;
 	}
@@ -130,7 +136,7 @@ static void sealed_there_opens_here(struct bench *b, unsigned int n, unsigned in
 		assert_true(total > 0);
 		assert_int_equal(total, aead_sealed_len(op->suite, len));
 		op->body_len = (uint16_t)(total - WIRE_OVERHEAD);
-		op->keys = b->rx[b->suite[i]];
+		keys_set(b, op, b->rx[b->suite[i]]);
 		forged[i] = rng_below(&b->rng, 4) == 0;
 		if (forged[i]) /* one bit anywhere, header and tag included */
 			b->pkt[i][rng_below(&b->rng, (uint64_t)total)] ^=

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Keys of legs over hours of rekeys: what is over is taken back, what is in use stays, and a pool of two
- * epochs per leg is always enough.
+ * epochs per leg is always enough. An index from its claim to its end, and the numbers of the pools.
  */
 #include "appliance/leg_table.h"
 #include "common/rng.h"
@@ -137,10 +137,99 @@ static void three_epochs(void **state)
 	leg_table_destroy(r.t);
 }
 
+/* Claimed is not live: nobody finds it, it has no keys, and it can be given back. */
+static void claimed_then_live(void **state)
+{
+	struct leg_table_config cfg = {.legs_max = 2, .keys_max = 2};
+	struct leg_table *t = leg_table_create(&cfg);
+	struct rs_dp_leg leg = {.confirmed = true};
+	struct epoch_keys k = {.recv = {.suite = SUITE_AES128_GCM},
+			       .send = {.suite = SUITE_AES128_GCM}};
+	uint64_t a, b, c;
+
+	assert_non_null(t);
+	assert_int_equal(leg_table_reserve(t, 1, &a), 0);
+	assert_true(leg_table_is_claimed(t, a));
+	assert_null(leg_table_find(t, a));
+	assert_int_equal(leg_table_key_install(t, a, &k, 1), -ENOENT);
+	assert_int_equal(leg_table_reserve(t, 2, &b), 0);
+	assert_int_equal(leg_table_reserve(t, 3, &c), -ENOSPC);
+	assert_int_equal(leg_table_add(t, a ^ 1ULL << 40, &leg), -ENOENT);
+	assert_int_equal(leg_table_add(t, a, &leg), 0);
+	assert_false(leg_table_is_claimed(t, a));
+	assert_non_null(leg_table_find(t, a));
+	assert_null(leg_table_find(t, a ^ 1ULL << 40));
+	assert_int_equal(leg_table_add(t, a, &leg), -ENOENT);
+
+	/* Back unused; another index has the slot. */
+	assert_int_equal(leg_table_del(t, b), 0);
+	assert_false(leg_table_is_claimed(t, b));
+	assert_int_equal(leg_table_del(t, b), -ENOENT);
+	assert_int_equal(leg_table_reserve(t, 3, &c), 0);
+	assert_true(leg_table_is_claimed(t, c) && !leg_table_is_claimed(t, b));
+
+	/* The next leg of a slot knows nothing of the last one. */
+	assert_int_equal(leg_table_key_install(t, a, &k, 1), 0);
+	assert_int_equal(leg_table_del(t, a), 0);
+	assert_null(leg_table_find(t, a));
+	assert_false(leg_table_is_claimed(t, a));
+	leg_table_reclaim(t);
+	assert_int_equal(leg_table_reserve(t, 4, &a), 0);
+	assert_int_equal(leg_table_add(t, a, &leg), 0);
+	assert_true(leg_key_at(leg_table_find(t, a), 0) < 0);
+	assert_int_equal(leg_table_key_install(t, a, &k, 1), 0);
+	assert_false(leg_table_is_claimed(t, 0));
+	assert_false(leg_table_is_claimed(t, UINT64_MAX));
+	leg_table_destroy(t);
+}
+
+/* Lowest first, what came back before what is fresh; each number is out once. */
+static void pool_numbers(void **state)
+{
+	struct idx_pool p;
+	uint32_t at;
+
+	assert_int_equal(idx_pool_init(&p, 3, NULL, NULL, NULL), 0);
+	assert_int_equal(idx_pool_take(&p, &at), 0);
+	assert_int_equal(at, 0);
+	assert_int_equal(idx_pool_take(&p, &at), 0);
+	assert_int_equal(at, 1);
+	idx_pool_give_back(&p, 0);
+	assert_int_equal(idx_pool_used(&p), 1);
+	assert_int_equal(idx_pool_take(&p, &at), 0);
+	assert_int_equal(at, 0);
+	assert_int_equal(idx_pool_take(&p, &at), 0);
+	assert_int_equal(at, 2);
+	assert_int_equal(idx_pool_take(&p, &at), -ENOSPC);
+	idx_pool_retire(&p, 1);
+	assert_int_equal(idx_pool_used(&p), 2);
+	assert_int_equal(idx_pool_take(&p, &at), 0); /* nobody reads: taken back at once */
+	assert_int_equal(at, 1);
+	assert_int_equal(idx_pool_used(&p), 3);
+	idx_pool_fini(&p);
+}
+
+/* Credit is used up once, and stays so however often it is asked for. */
+static void credit_ends(void **state)
+{
+	struct leg_credit c = {.bytes = 3000, .until = leg_credit_tick(10 * SEC)};
+
+	assert_true(leg_credit_take(&c, 1000, 9 * SEC));
+	assert_true(leg_credit_take(&c, 2000, 9 * SEC));
+	for (int i = 0; i < 3000000; i++)
+		assert_false(leg_credit_take(&c, 1500, 9 * SEC));
+	atomic_store(&c.bytes, INT32_MAX);
+	assert_true(leg_credit_take(&c, 1500, 10 * SEC));
+	assert_false(leg_credit_take(&c, 1500, 11 * SEC));
+	atomic_store(&c.until, 0);
+	assert_true(leg_credit_take(&c, 1500, 11 * SEC));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(epochs_end),
+		cmocka_unit_test(claimed_then_live), cmocka_unit_test(pool_numbers),
+		cmocka_unit_test(credit_ends),	     cmocka_unit_test(epochs_end),
 		cmocka_unit_test(three_epochs),
 	};
 
