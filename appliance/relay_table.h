@@ -39,6 +39,7 @@ enum path_side_flag {
 	 * other is not on credit.
 	 */
 	SIDE_PLAIN4 = 1 << 3,
+	SIDE_PLAIN6 = 1 << 4, /* the same with both in IPv6 */
 };
 
 struct path_side {

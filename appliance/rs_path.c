@@ -43,13 +43,13 @@ static void side_fill(const struct rs_dp *dp, const struct rs_dp_path *p, unsign
 static void plain_mark(struct path_record *rec)
 {
 	const unsigned int both = SIDE_BOUND | SIDE_CONFIRMED;
+	const bool a4 = ip_is_v4(&rec->side[RS_SIDE_A].ip), b4 = ip_is_v4(&rec->side[RS_SIDE_B].ip);
 
-	if ((rec->side[RS_SIDE_A].flags & rec->side[RS_SIDE_B].flags & both) != both ||
-	    !ip_is_v4(&rec->side[RS_SIDE_A].ip) || !ip_is_v4(&rec->side[RS_SIDE_B].ip))
+	if ((rec->side[RS_SIDE_A].flags & rec->side[RS_SIDE_B].flags & both) != both || a4 != b4)
 		return;
 	for (unsigned int s = 0; s < RS_SIDES; s++)
 		if ((rec->side[RS_SIDE_A + RS_SIDE_B - s].flags & SIDE_CREDIT) == 0)
-			rec->side[s].flags |= SIDE_PLAIN4;
+			rec->side[s].flags |= a4 ? SIDE_PLAIN4 : SIDE_PLAIN6;
 }
 
 int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* RS-S whole: rx, parse, relay, switch, tx of one worker over net_ring, 64 bytes inner, each packet
- * of another path drawn at random, every buffer cold. Floor: the I/O alone, and the look-up alone.
+ * of another path drawn at random, every buffer cold. Floor: the I/O alone, and the look-up alone. ".v6":
+ * both legs in IPv6; ".v46": from IPv4 to IPv6.
  */
 #include "perf/groups.h"
 #include "perf/rs_paths.h"
@@ -16,19 +17,34 @@
 
 enum { INNER = 64, NTM_LEN = WIRE_HDR_LEN + INNER + WIRE_TAG_LEN, BULK = 64 };
 
+struct shape {
+	uint32_t paths;
+	bool from_v6, to_v6;
+};
+
 struct rs_s {
 	struct rs_bed bed;
 	struct rng rng;
 	uint64_t *ids;
 };
 
-static void frames_up(struct rs_s *s, uint32_t paths)
+static int paths_up(struct rs_dp *dp, const struct shape *sh)
+{
+	int ret = 0;
+
+	for (uint32_t i = 0; i < sh->paths && ret == 0; i++)
+		ret = rs_path_up_between(dp, i, sh->from_v6, sh->to_v6);
+	return ret;
+}
+
+static void frames_up(struct rs_s *s, const struct shape *sh)
 {
 	uint8_t ntm[NTM_LEN] = {0};
 
 	for (uint32_t i = 0; i < BED_PACKETS; i++) {
-		uint32_t path = (uint32_t)rng_below(&s->rng, paths);
-		struct endpoint src = rs_path_node(path, RS_PATHS_NET_A);
+		uint32_t path = (uint32_t)rng_below(&s->rng, sh->paths);
+		struct endpoint src = sh->from_v6 ? rs_path_node6(path, RS_PATHS_NET_A)
+						  : rs_path_node(path, RS_PATHS_NET_A);
 
 		s->ids[i] = rs_path_id(path);
 		wire_build(ntm, WIRE_DATA, wire_flags(true, 0, 0), i, s->ids[i]);
@@ -61,10 +77,10 @@ static void rs_s_down(void *state)
 	free(s);
 }
 
-static int rs_s_up(void **state, uint32_t paths, const char *name)
+static int rs_s_up(void **state, const struct shape *sh, const char *name)
 {
 	struct rs_s *s = calloc(1, sizeof(*s));
-	struct rs_dp_config cfg = {.n_workers = 1, .paths_max = paths, .legs_max = 64};
+	struct rs_dp_config cfg = {.n_workers = 1, .paths_max = sh->paths, .legs_max = 64};
 	int ret;
 
 	if (s == NULL)
@@ -74,19 +90,33 @@ static int rs_s_up(void **state, uint32_t paths, const char *name)
 	s->ids = malloc(BED_PACKETS * sizeof(*s->ids));
 	ret = rs_bed_up(&s->bed, name, &cfg);
 	if (ret == 0 && s->ids != NULL)
-		ret = rs_paths_up(s->bed.dp, paths);
+		ret = paths_up(s->bed.dp, sh);
 	if (ret < 0 || s->ids == NULL) {
 		rs_s_down(s);
 		return ret < 0 ? ret : -ENOMEM;
 	}
-	frames_up(s, paths);
+	frames_up(s, sh);
 	*state = s;
 	return 0;
 }
 
 static int up_1m(void **state)
 {
-	return rs_s_up(state, 1000000 / BENCH_SMALLER, "rs_s_1m");
+	return rs_s_up(state, &(struct shape){.paths = 1000000 / BENCH_SMALLER}, "rs_s_1m");
+}
+
+static int up_v6(void **state)
+{
+	const struct shape sh = {1000000 / BENCH_SMALLER, true, true};
+
+	return rs_s_up(state, &sh, "rs_s_v6");
+}
+
+static int up_v46(void **state)
+{
+	const struct shape sh = {1000000 / BENCH_SMALLER, false, true};
+
+	return rs_s_up(state, &sh, "rs_s_v46");
 }
 
 /* Bytes of this process, in huge pages and in others. */
@@ -149,7 +179,7 @@ static int up_10m(void **state)
 	ret = memory_measure(&rng, 10000000 / BENCH_SMALLER);
 	if (ret < 0)
 		return ret;
-	return rs_s_up(state, 10000000, "rs_s_10m");
+	return rs_s_up(state, &(struct shape){.paths = 10000000}, "rs_s_10m");
 }
 
 static void before(void *state)
@@ -182,21 +212,25 @@ static void run_lookup(void *state, uint64_t n)
 }
 
 /* clang-format off */
-static const struct bench_case cases_1m[] = {
-	{"floor.io.1m", BENCH_CYCLES, BED_PACKETS, before, run_io, {{NULL}}},
-	{"floor.look.1m", BENCH_CYCLES, BED_PACKETS, NULL, run_lookup, {{NULL}}},
-	{"rs_s.64.1m", BENCH_CYCLES, BED_PACKETS, before, run,
-	 {{"floor.io.1m", 1}, {"floor.look.1m", 1}}},
-};
-static const struct bench_case cases_10m[] = {
-	{"floor.io.10m", BENCH_CYCLES, BED_PACKETS, before, run_io, {{NULL}}},
-	{"floor.look.10m", BENCH_CYCLES, BED_PACKETS, NULL, run_lookup, {{NULL}}},
-	{"rs_s.64.10m", BENCH_CYCLES, BED_PACKETS, before, run,
-	 {{"floor.io.10m", 1}, {"floor.look.10m", 1}}},
-};
+#define CASES(name)                                                                                \
+	{                                                                                          \
+		{"floor.io." name, BENCH_CYCLES, BED_PACKETS, before, run_io, {{NULL}}},             \
+		{"floor.look." name, BENCH_CYCLES, BED_PACKETS, NULL, run_lookup, {{NULL}}},         \
+		{"rs_s.64." name, BENCH_CYCLES, BED_PACKETS, before, run,                            \
+		 {{"floor.io." name, 1}, {"floor.look." name, 1}}},                                  \
+	}
 /* clang-format on */
+static const struct bench_case cases_1m[] = CASES("1m");
+static const struct bench_case cases_10m[] = CASES("10m");
+static const struct bench_case cases_v6[] = CASES("1m.v6");
+static const struct bench_case cases_v46[] = CASES("1m.v46");
 
 const struct bench_group bench_rs_s_1m = {"pipeline", "RS-S, 1 M paths", up_1m,
 					  rs_s_down,  cases_1m,		 RTE_DIM(cases_1m)};
 const struct bench_group bench_rs_s_10m = {"pipeline", "RS-S, 10 M paths", up_10m,
 					   rs_s_down,  cases_10m,	   RTE_DIM(cases_10m)};
+const struct bench_group bench_rs_s_v6 = {"pipeline", "RS-S in IPv6, 1 M paths", up_v6, rs_s_down,
+					  cases_v6,   RTE_DIM(cases_v6)};
+const struct bench_group bench_rs_s_v46 = {"pipeline", "RS-S from IPv4 to IPv6, 1 M paths",
+					   up_v46,     rs_s_down,
+					   cases_v46,  RTE_DIM(cases_v46)};

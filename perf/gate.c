@@ -23,6 +23,8 @@ static const struct gate_group {
 } gate_groups[] = {
 	{&bench_lookup_1m, {"lookup.1m.avx2", "lookup.1m.scalar"}},
 	{&bench_rs_s_1m, {"rs_s.64.1m"}},
+	{&bench_rs_s_v6, {"rs_s.64.1m.v6"}},
+	{&bench_rs_s_v46, {"rs_s.64.1m.v46"}},
 	{&bench_hostile, {"hostile.wrong_source"}},
 	{&bench_rs_n_64, {"rs_n.open.gcm128.64.far", "rs_n.seal.gcm128.64.far"}},
 	{&bench_rs_n_512, {"rs_n.open.gcm128.512.far", "rs_n.seal.gcm128.512.far"}},

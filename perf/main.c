@@ -18,12 +18,12 @@
 #include <unistd.h>
 
 static const struct bench_group *const groups[] = {
-	&bench_aead,	    &bench_session,    &bench_control,	   &bench_dns,
-	&bench_lookup_1m,   &bench_lookup_10m, &bench_rs_s_1m,	   &bench_rs_s_10m,
-	&bench_rs_n_64,	    &bench_rs_n_512,   &bench_rs_n_1400,   &bench_rs_n_cold,
-	&bench_rs_n_sha256, &bench_rs_n_md5,   &bench_rs_n_memory, &bench_nat,
-	&bench_scale,	    &bench_idle,       &bench_hostile,	   &bench_hostile_rs_n,
-	&bench_update,
+	&bench_aead,	    &bench_session,	 &bench_control,     &bench_dns,
+	&bench_lookup_1m,   &bench_lookup_10m,	 &bench_rs_s_1m,     &bench_rs_s_10m,
+	&bench_rs_s_v6,	    &bench_rs_s_v46,	 &bench_rs_n_64,     &bench_rs_n_512,
+	&bench_rs_n_1400,   &bench_rs_n_cold,	 &bench_rs_n_sha256, &bench_rs_n_md5,
+	&bench_rs_n_memory, &bench_nat,		 &bench_scale,	     &bench_idle,
+	&bench_hostile,	    &bench_hostile_rs_n, &bench_update,
 };
 
 enum { ROUNDS_MIN = 7, ROUNDS_DEFAULT = 15, HUGE_MB_WANTED = 1400 };

@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define OWN4 "192.0.2.1"
+#define OWN6 "2001:db8::1"
+
 enum { OWN_PORT = 4700, MBUF_ROOM = 2048, RING_SIZE = 2 * BED_PACKETS, TOUCH = 128 };
 
 static struct ip_addr ip_of(const char *text)
@@ -26,13 +29,14 @@ static struct ip_addr ip_of(const char *text)
 
 static int routes_up(struct rs_bed *b)
 {
-	struct fib_route route = {.nexthop = 1};
-	struct local_addr own = {.ip = ip_of("192.0.2.1")};
+	struct fib_route routes[] = {{.nexthop = 1}, {.nexthop = 1}};
+	struct local_addr own[] = {{.ip = ip_of(OWN4)}, {.ip = ip_of(OWN6)}};
 
-	if (prefix_parse("0.0.0.0/0", &route.prefix) < 0)
+	if (prefix_parse("0.0.0.0/0", &routes[0].prefix) < 0 ||
+	    prefix_parse("::/0", &routes[1].prefix) < 0)
 		return -EINVAL;
-	b->fib = fib_create(&route, 1, 1);
-	b->local = local_create(&own, 1, NULL, 0);
+	b->fib = fib_create(routes, 2, 1);
+	b->local = local_create(own, 2, NULL, 0);
 	b->iface = (struct iface){.mtu = 1500, .port = b->port};
 	b->iface.mac.addr_bytes[5] = 1;
 	atomic_store(&b->nexthops[1].word, (uint64_t)NEXTHOP_READY << 48 | 0x770000000002);
@@ -138,7 +142,7 @@ static struct rte_mempool *pool_up(const char *name, uint32_t packets)
 int rs_bed_up_with(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg,
 		   uint32_t packets)
 {
-	struct endpoint own = {.ip = ip_of("192.0.2.1")};
+	struct endpoint own = {.ip = ip_of(OWN4)}, own6 = {.ip = ip_of(OWN6), .port = OWN_PORT};
 	int ret = 0;
 
 	memset(b, 0, sizeof(*b));
@@ -156,6 +160,8 @@ int rs_bed_up_with(struct rs_bed *b, const char *name, const struct rs_dp_config
 		own.port = (uint16_t)(OWN_PORT + i);
 		ret = rs_dp_local_add(b->dp, &own, i);
 	}
+	if (ret >= 0) /* behind those of the workers: rs_bed.h */
+		ret = rs_dp_local_add(b->dp, &own6, 0);
 	if (ret >= 0)
 		ret = port_up(b, name);
 	if (ret == 0)
@@ -248,24 +254,25 @@ static uint16_t checksum(const struct ip_addr *src, const struct ip_addr *dst, c
 void rs_bed_frame(struct rs_bed *b, uint32_t i, const struct endpoint *src, const uint8_t *ntm,
 		  uint16_t len)
 {
-	const unsigned int eth = RTE_ETHER_HDR_LEN, head = eth + IP4_HDR_LEN + UDP_HDR_LEN;
-	struct ip_addr own = ip_of("192.0.2.1");
+	const bool v4 = ip_is_v4(&src->ip);
+	const unsigned int eth = RTE_ETHER_HDR_LEN, head = eth + outer_len(&src->ip) + UDP_HDR_LEN;
+	struct ip_addr own = ip_of(v4 ? OWN4 : OWN6);
 	struct outer o = {.src = &src->ip, .dst = &own, .ttl = 64, .proto = IPPROTO_UDP};
-	uint8_t *p = rte_pktmbuf_mtod(b->pkt[i], uint8_t *);
+	uint8_t *p = rte_pktmbuf_mtod(b->pkt[i], uint8_t *), *udp = p + head - UDP_HDR_LEN;
 	uint16_t check;
 
 	memset(p, 0, head);
 	memcpy(p, b->iface.mac.addr_bytes, RTE_ETHER_ADDR_LEN);
 	p[11] = 0x77;
-	store_be16(p + 12, RTE_ETHER_TYPE_IPV4);
-	outer_write(p + eth + IP4_HDR_LEN, (uint16_t)(UDP_HDR_LEN + len), &o);
-	store_be16(p + eth + IP4_HDR_LEN, src->port);
-	store_be16(p + eth + IP4_HDR_LEN + 2, (uint16_t)(OWN_PORT + b->w->id));
-	store_be16(p + eth + IP4_HDR_LEN + 4, (uint16_t)(UDP_HDR_LEN + len));
-	store_be16(p + eth + IP4_HDR_LEN + 6, 0);
+	store_be16(p + 12, v4 ? RTE_ETHER_TYPE_IPV4 : RTE_ETHER_TYPE_IPV6);
+	outer_write(udp, (uint16_t)(UDP_HDR_LEN + len), &o);
+	store_be16(udp, src->port);
+	store_be16(udp + 2, (uint16_t)(OWN_PORT + b->w->id));
+	store_be16(udp + 4, (uint16_t)(UDP_HDR_LEN + len));
+	store_be16(udp + 6, 0);
 	memcpy(p + head, ntm, len);
-	check = checksum(&src->ip, &own, p + eth + IP4_HDR_LEN, (uint16_t)(UDP_HDR_LEN + len));
-	memcpy(p + eth + IP4_HDR_LEN + 6, &check, sizeof(check));
+	check = checksum(&src->ip, &own, udp, (uint16_t)(UDP_HDR_LEN + len));
+	memcpy(udp + 6, &check, sizeof(check));
 	b->frame_len = (uint16_t)(head + len);
 	memcpy(b->frame[i], p, RTE_MIN(b->frame_len, (uint16_t)BED_FRAME_MAX));
 }

@@ -40,8 +40,8 @@ struct rs_bed {
 	uint16_t frame_len;
 };
 
-/* The worker's own endpoint is 192.0.2.1:4700, everything else is behind one resolved next hop. 0 or
- * -errno; rs_bed_down() in any case.
+/* The worker's own endpoint is 192.0.2.1:4700, and [2001:db8::1]:4700 behind those of all workers (local
+ * number n_workers); everything else is behind one resolved next hop. 0 or -errno; rs_bed_down() in any case.
  */
 int rs_bed_up(struct rs_bed *b, const char *name, const struct rs_dp_config *cfg);
 /* The same with fewer packets than BED_PACKETS. */

@@ -2,6 +2,7 @@
 #include "appliance/iface.h"
 #include "appliance/path_count.h"
 #include "appliance/pipeline/switch_quick.h"
+#include "appliance/pipeline/switch_quick6.h"
 #include "appliance/rs_worker.h"
 #include "appliance/worker.h"
 #include "common/wire.h"
@@ -227,12 +228,6 @@ static __attribute__((noinline)) void tell_too_big(struct worker *w, struct pass
 	rs_event_put(w, RS_CLASS_HINT, &ev);
 }
 
-/* A flow label per path and direction (RFC 6437), so that routers keep a path on one way. */
-static uint32_t flow_label(const struct pass *p)
-{
-	return (uint32_t)((p->rec->id * 0x9e3779b97f4a7c15ULL) >> 44) ^ p->to;
-}
-
 /* Sum of the addresses and ports of the headers as they came: they lie side by side. */
 static __rte_always_inline uint64_t sum_received(const struct pass *p, bool from_v6)
 {
@@ -283,7 +278,7 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 		.tos = from_v6 ? (uint8_t)(load_be16(p->ip) >> 4) : p->ip[1],
 		.ttl = from_v6 ? p->ip[7] : p->ip[8],
 		.proto = IPPROTO_UDP,
-		.flow = to_v6 ? flow_label(p) : 0,
+		.flow = to_v6 ? flow_label(p->rec->id, p->to) : 0,
 	};
 	uint32_t nexthop;
 
@@ -375,9 +370,9 @@ static __attribute__((noinline)) void switch_odd(struct worker *w, const uint8_t
 
 /* ---- the stage ---- */
 
-/* The rest: those of other families at once, those with questions all together. */
+/* The rest: IPv6 by its own quick way, other pairs of families at once, those with questions all together. */
 static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_t *rest, uint16_t n,
-						  uint32_t mark)
+						  struct common *c)
 {
 	struct hops *h = &w->hops;
 	uint8_t why[LANE_MAX], odd[LANE_MAX];
@@ -385,18 +380,25 @@ static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_
 	bool all = true;
 
 	memset(why, DROP_MAX, sizeof(why));
+	/* IPv4 that becomes IPv6 grows into a line in front of its own. */
+	for (uint16_t k = 0; k < n; k++)
+		if (h->ip_len[rest[k]] != IP6_HDR_LEN)
+			rte_prefetch0(h->ntm[rest[k]] - UDP_HDR_LEN - IP6_HDR_LEN);
 	for (uint16_t k = 0; k < n; k++) {
-		const struct pass p = pass_of(h, rest[k]);
+		struct pass p;
 
+		if (h->ip_len[rest[k]] == IP6_HDR_LEN && switch_common6(w, h, rest[k], c))
+			continue;
+		p = pass_of(h, rest[k]);
 		if (unlikely(!is_plain(&p))) {
 			odd[n_odd++] = rest[k];
 			continue;
 		}
-		why[rest[k]] = (uint8_t)rewrite_any(w, &p, mark);
+		why[rest[k]] = (uint8_t)rewrite_any(w, &p, c->mark);
 		all &= why[rest[k]] == DROP_MAX;
 	}
 	if (n_odd > 0)
-		switch_odd(w, odd, n_odd, mark, why);
+		switch_odd(w, odd, n_odd, c->mark, why);
 	if (unlikely(!all || n_odd > 0))
 		hops_sift(&w->stats, h, why);
 }
@@ -407,17 +409,23 @@ void switch_stage(struct worker *w)
 	struct hops *h = &w->hops;
 	const struct burst *ahead = &w->lanes.ahead;
 	const uint16_t n = h->n, n_ahead = ahead->n;
+	const bool two_lines = w->quick.known_lines > 1;
 	uint8_t rest[LANE_MAX];
 	uint16_t n_rest = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (i < n_ahead)
-			rte_prefetch0(rte_pktmbuf_mtod(ahead->pkt[i], void *));
+		if (i < n_ahead) {
+			const uint8_t *p = rte_pktmbuf_mtod(ahead->pkt[i], const uint8_t *);
+
+			rte_prefetch0(p);
+			if (two_lines)
+				rte_prefetch0(p + RTE_CACHE_LINE_SIZE);
+		}
 		if (unlikely(!switch_common(w, h, i, &c)))
 			rest[n_rest++] = (uint8_t)i;
 	}
 	if (unlikely(n_rest > 0))
-		switch_rest(w, rest, n_rest, c.mark);
+		switch_rest(w, rest, n_rest, &c);
 	w->quick.known = RTE_MIN(n, n_ahead);
 	w->stats.relayed += h->n;
 }
