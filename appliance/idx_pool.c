@@ -71,4 +71,6 @@ void idx_pool_reclaim(struct idx_pool *p)
 		p->head = (p->head + 1) % p->size;
 		p->n_retired--;
 	}
+	/* From the start again: the ring touches as much memory as ever waited at once. */
+	p->head = 0;
 }

@@ -206,6 +206,13 @@ static void pool_numbers(void **state)
 	assert_int_equal(idx_pool_take(&p, &at), 0); /* nobody reads: taken back at once */
 	assert_int_equal(at, 1);
 	assert_int_equal(idx_pool_used(&p), 3);
+	for (int i = 0; i < 100; i++) { /* one at a time waits: the ring's first entry is enough */
+		assert_int_equal(p.head, 0);
+		idx_pool_retire(&p, 2);
+		idx_pool_reclaim(&p);
+		assert_int_equal(idx_pool_take(&p, &at), 0);
+		assert_int_equal(at, 2);
+	}
 	idx_pool_fini(&p);
 }
 
