@@ -29,9 +29,17 @@ static void key_freed(void *ctx, uint32_t idx)
 	explicit_bzero(key, sizeof(*key));
 }
 
+/* Until nobody can hold the old leg of a slot it stays live, for whoever looks at flags after the index. */
+static void slot_freed(void *ctx, uint32_t idx)
+{
+	struct leg_table *t = ctx;
+
+	atomic_store_explicit(&t->legs[idx].flags, 0, memory_order_relaxed);
+}
+
 static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
 {
-	if (idx_pool_init(&t->slot_pool, t->legs_max, qsbr, NULL, NULL) < 0 ||
+	if (idx_pool_init(&t->slot_pool, t->legs_max, qsbr, slot_freed, t) < 0 ||
 	    idx_pool_init(&t->way_pool, t->legs_max + WAY_SPARE, qsbr, NULL, NULL) < 0 ||
 	    idx_pool_init(&t->key_pool, t->keys_max, qsbr, key_freed, t) < 0 ||
 	    idx_pool_init(&t->subscriber_pool, t->legs_max, qsbr, NULL, NULL) < 0)
@@ -129,8 +137,10 @@ int leg_table_reserve(struct leg_table *t, uint64_t random, uint64_t *index)
 	/* All ones is not an index. */
 	if (*index == WIRE_ID_NONE)
 		*index ^= 1ULL << LEG_SLOT_BITS;
-	/* A free slot has no flags: the index is claimed from here on, and no leg yet. */
-	atomic_store_explicit(&t->legs[slot].index, *index, memory_order_relaxed);
+	/* A free slot has no flags: the index is claimed from here on, and no leg yet. Pairs with
+	 * leg_table_find(), that whoever sees the index sees no flags of the leg before.
+	 */
+	atomic_store_explicit(&t->legs[slot].index, *index, memory_order_release);
 	return 0;
 }
 
@@ -260,14 +270,14 @@ int leg_table_del(struct leg_table *t, uint64_t index)
 	uint32_t slot = (uint32_t)index & LEG_SLOT_MASK;
 
 	if (leg_table_is_claimed(t, index)) {
+		/* Who saw this index must not see the flags of the slot's next leg. */
 		atomic_store_explicit(&t->legs[slot].index, 0, memory_order_relaxed);
-		idx_pool_give_back(&t->slot_pool, slot);
+		idx_pool_retire(&t->slot_pool, slot);
 		return 0;
 	}
 	if (leg == NULL)
 		return -ENOENT;
 	atomic_store_explicit(&leg->index, 0, memory_order_release);
-	atomic_store_explicit(&leg->flags, 0, memory_order_relaxed);
 	for (unsigned int e = 0; e < RS_EPOCHS; e++)
 		key_unpublish(t, leg, e);
 	/* Workers in the middle of a burst may still follow leg->way: the entry is only retired. */
@@ -385,7 +395,8 @@ void leg_table_sweep(struct leg_table *t, uint64_t now)
 		struct leg *leg = &t->legs[t->sweep_at];
 
 		t->sweep_at = (t->sweep_at + 1) % t->legs_max;
-		if (atomic_load_explicit(&leg->flags, memory_order_relaxed) & LEG_LIVE)
+		if (atomic_load_explicit(&leg->index, memory_order_relaxed) != 0 &&
+		    (atomic_load_explicit(&leg->flags, memory_order_relaxed) & LEG_LIVE) != 0)
 			epochs_end(t, leg, now);
 	}
 }

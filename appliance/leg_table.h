@@ -42,7 +42,10 @@ enum {
 #define KEY_HARD_PACKETS (1u << 29)
 
 enum leg_flag {
-	LEG_LIVE = 1 << 0, /* else the index is only claimed, for control or for a leg to come */
+	/* Else the index is only claimed, for control or for a leg to come. Set for as long as a worker may
+	 * hold the leg, also when its index is gone.
+	 */
+	LEG_LIVE = 1 << 0,
 	LEG_CONFIRMED = 1 << 1,
 };
 
@@ -179,7 +182,8 @@ static inline struct leg *leg_table_find(const struct leg_table *t, uint64_t ind
 	if (unlikely(slot >= t->legs_max || index == RS_LEG_NONE))
 		return NULL;
 	leg = &t->legs[slot];
-	if (unlikely(atomic_load_explicit(&leg->index, memory_order_relaxed) != index))
+	/* pairs with the release store in leg_table_reserve() */
+	if (unlikely(atomic_load_explicit(&leg->index, memory_order_acquire) != index))
 		return NULL;
 	/* pairs with the release store in leg_table_add() */
 	return atomic_load_explicit(&leg->flags, memory_order_acquire) & LEG_LIVE ? leg : NULL;
@@ -230,7 +234,7 @@ static inline bool leg_table_is_claimed(const struct leg_table *t, uint64_t inde
 	const struct leg *leg = &t->legs[slot];
 
 	return slot < t->legs_max && index != RS_LEG_NONE &&
-	       atomic_load_explicit(&leg->index, memory_order_relaxed) == index &&
+	       atomic_load_explicit(&leg->index, memory_order_acquire) == index &&
 	       (atomic_load_explicit(&leg->flags, memory_order_relaxed) & LEG_LIVE) == 0;
 }
 

@@ -6,6 +6,7 @@
 #include "common/rng.h"
 
 #include <errno.h>
+#include <rte_rcu_qsbr.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -183,6 +184,47 @@ static void claimed_then_live(void **state)
 	leg_table_destroy(t);
 }
 
+/* A slot has its next index, and loses the flags of its last leg, only when no reader can hold the old one. */
+static void slot_waits(void **state)
+{
+	size_t bytes = RTE_ALIGN_CEIL(rte_rcu_qsbr_get_memsize(1), (size_t)RTE_CACHE_LINE_SIZE);
+	struct rte_rcu_qsbr *qsbr = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
+	struct leg_table_config cfg = {.legs_max = 1, .keys_max = 1, .qsbr = qsbr};
+	struct rs_dp_leg leg = {.confirmed = true};
+	struct leg_table *t;
+	struct leg *held;
+	uint64_t a, b;
+
+	assert_non_null(qsbr);
+	assert_int_equal(rte_rcu_qsbr_init(qsbr, 1), 0);
+	assert_int_equal(rte_rcu_qsbr_thread_register(qsbr, 0), 0);
+	rte_rcu_qsbr_thread_online(qsbr, 0);
+	t = leg_table_create(&cfg);
+	assert_non_null(t);
+
+	assert_int_equal(leg_table_reserve(t, 1, &a), 0);
+	assert_int_equal(leg_table_del(t, a), 0);
+	assert_int_equal(leg_table_reserve(t, 2, &b), -ENOSPC);
+	rte_rcu_qsbr_quiescent(qsbr, 0);
+	assert_int_equal(leg_table_reserve(t, 2, &b), 0);
+
+	assert_int_equal(leg_table_add(t, b, &leg), 0);
+	held = leg_table_find(t, b);
+	assert_non_null(held);
+	assert_int_equal(leg_table_del(t, b), 0);
+	leg_table_reclaim(t);
+	assert_null(leg_table_find(t, b));
+	assert_false(leg_table_is_claimed(t, b));
+	assert_true(atomic_load(&held->flags) & LEG_LIVE);
+	assert_int_equal(leg_table_reserve(t, 3, &a), -ENOSPC);
+	rte_rcu_qsbr_quiescent(qsbr, 0);
+	assert_int_equal(leg_table_reserve(t, 3, &a), 0);
+	assert_null(leg_table_find(t, a));
+	assert_true(leg_table_is_claimed(t, a));
+	leg_table_destroy(t);
+	free(qsbr);
+}
+
 /* Lowest first, what came back before what is fresh; each number is out once. */
 static void pool_numbers(void **state)
 {
@@ -235,9 +277,9 @@ static void credit_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(claimed_then_live), cmocka_unit_test(pool_numbers),
-		cmocka_unit_test(credit_ends),	     cmocka_unit_test(epochs_end),
-		cmocka_unit_test(three_epochs),
+		cmocka_unit_test(claimed_then_live), cmocka_unit_test(slot_waits),
+		cmocka_unit_test(pool_numbers),	     cmocka_unit_test(credit_ends),
+		cmocka_unit_test(epochs_end),	     cmocka_unit_test(three_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
