@@ -48,6 +48,8 @@ unsigned int aead_key_bytes(const struct aead *a)
 	return a->key_bytes;
 }
 
+_Static_assert(SUITE_IV_LEN + sizeof(uint32_t) <= AEAD_KEY_TAIL, "IV and word fit in the tail");
+
 void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out)
 {
 	memset(out, 0, a->key_bytes);

@@ -24,7 +24,8 @@ enum aead_isa { AEAD_BEST, AEAD_NOAESNI, AEAD_SSE, AEAD_AVX, AEAD_AVX2, AEAD_AVX
 enum {
 	AEAD_BURST = 32,
 	AEAD_KEY_BYTES = 1024, /* most that the expanded keys of one direction take */
-	AEAD_KEY_TAIL = 16,    /* the last of them: the IV, where the suite has one */
+	AEAD_KEY_TAIL =
+		16, /* the last of them: the IV, where the suite has one, then a word that is free */
 };
 
 struct aead;
@@ -66,6 +67,12 @@ void aead_expand(struct aead *a, const struct keys *k, bool is_rx, uint8_t *out)
 static inline const uint8_t *aead_key_iv(const uint8_t *keys, unsigned int key_bytes)
 {
 	return keys + key_bytes - AEAD_KEY_TAIL;
+}
+
+/* The word behind it, zeroed by aead_expand(): for who keeps the keys, aligned. */
+static inline uint32_t *aead_key_word(uint8_t *keys, unsigned int key_bytes)
+{
+	return (uint32_t *)(void *)(keys + key_bytes - sizeof(uint32_t));
 }
 
 /* n <= AEAD_BURST packets of data types, suites mixed. Opening decrypts in place only what is

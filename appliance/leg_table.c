@@ -55,9 +55,8 @@ static int arrays_create(struct leg_table *t)
 	t->keys = table_mem_alloc(t->keys_max * sizeof(*t->keys));
 	t->keydata = table_mem_alloc((size_t)t->keys_max * 2 * t->key_bytes);
 	t->subscribers = table_mem_alloc(t->legs_max * sizeof(*t->subscribers));
-	t->key_mark = table_mem_alloc(t->legs_max * sizeof(*t->key_mark));
 	if (t->legs == NULL || t->ways == NULL || t->credit == NULL || t->keys == NULL ||
-	    t->keydata == NULL || t->subscribers == NULL || t->key_mark == NULL)
+	    t->keydata == NULL || t->subscribers == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -67,7 +66,8 @@ struct leg_table *leg_table_create(const struct leg_table_config *cfg)
 	struct leg_table *t;
 	int err = ENOMEM;
 
-	if (cfg->legs_max == 0 || cfg->legs_max > RS_LEGS_LIMIT || cfg->keys_max < cfg->legs_max) {
+	if (cfg->legs_max == 0 || cfg->legs_max > RS_LEGS_LIMIT || cfg->keys_max < cfg->legs_max ||
+	    cfg->keys_max > LEG_KEYS_LIMIT) {
 		errno = EINVAL;
 		return NULL;
 	}
@@ -107,7 +107,6 @@ void leg_table_destroy(struct leg_table *t)
 	table_mem_free(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
 	table_mem_free(t->subscribers, t->legs_max * sizeof(*t->subscribers));
 	leg_windows_fini(t);
-	table_mem_free(t->key_mark, t->legs_max * sizeof(*t->key_mark));
 	idx_pool_fini(&t->slot_pool);
 	idx_pool_fini(&t->way_pool);
 	idx_pool_fini(&t->key_pool);
@@ -201,7 +200,6 @@ int leg_table_add(struct leg_table *t, uint64_t index, const struct rs_dp_leg *l
 	l = &t->legs[slot];
 	t->ways[way] = (struct leg_way){.peer = leg->peer, .local = leg->local};
 	atomic_store_explicit(&t->credit[slot].until, 0, memory_order_relaxed);
-	memset(t->key_mark[slot], 0, sizeof(t->key_mark[slot]));
 	for (unsigned int e = 0; e < RS_EPOCHS; e++)
 		atomic_store_explicit(&l->key[e], LEG_REF_NONE, memory_order_relaxed);
 	atomic_store_explicit(&l->way, LEG_REF_NONE, memory_order_relaxed);
@@ -228,21 +226,42 @@ err_give_way:
 	return ret;
 }
 
-/* The mark stays: the same keys are refused until the epoch has others. */
+/* Of the keys of an entry; kept in the word that their expanded form leaves free. */
+static uint32_t *mark_of(const struct leg_table *t, const struct leg_key *key)
+{
+	return aead_key_word(leg_key_rx(t, key), t->key_bytes);
+}
+
+/* The mark stays in place of the reference: the same keys are refused until the epoch has others. */
 static void key_retire(struct leg_table *t, struct leg *leg, unsigned int epoch)
 {
 	int64_t key = leg_key_at(leg, epoch);
 
 	if (key < 0)
 		return;
-	atomic_store_explicit(&leg->key[epoch], LEG_REF_NONE, memory_order_release);
+	atomic_store_explicit(&leg->key[epoch], LEG_KEY_GONE | *mark_of(t, &t->keys[key]),
+			      memory_order_release);
 	idx_pool_retire(&t->key_pool, (uint32_t)key);
 }
 
 static void key_unpublish(struct leg_table *t, struct leg *leg, unsigned int epoch)
 {
 	key_retire(t, leg, epoch);
-	t->key_mark[leg->slot][epoch] = 0;
+	atomic_store_explicit(&leg->key[epoch], LEG_REF_NONE, memory_order_release);
+}
+
+/* Has the leg, or had it as the last of some epoch, keys of that mark? */
+static bool mark_is_known(const struct leg_table *t, const struct leg *leg, uint32_t mark)
+{
+	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
+		int64_t key = leg_key_at(leg, e);
+
+		if (key >= 0 ? *mark_of(t, &t->keys[key]) == mark
+			     : atomic_load_explicit(&leg->key[e], memory_order_relaxed) ==
+				       (LEG_KEY_GONE | mark))
+			return true;
+	}
+	return false;
 }
 
 static void subscriber_leave(struct leg_table *t, const struct leg *leg)
@@ -290,7 +309,7 @@ int leg_table_del(struct leg_table *t, uint64_t index)
 
 /* ---- keys ---- */
 
-/* Tells keys apart without keeping them: equal keys have equal marks. Never 0. Others have equal ones once
+/* Tells keys apart without keeping them: equal keys have equal marks. 31 bits; others have equal ones once
  * in 2^31: a handshake that is then made anew.
  */
 static uint32_t key_mark(const struct keys *k)
@@ -299,7 +318,7 @@ static uint32_t key_mark(const struct keys *k)
 
 	memcpy(&a, suite_is_cbc(k->suite) ? k->enc : k->key, 8);
 	memcpy(&b, suite_is_cbc(k->suite) ? k->mac : k->key + 8, 8);
-	return (uint32_t)(((a * 0x9e3779b97f4a7c15ULL) ^ b * 0xc2b2ae3d27d4eb4fULL) >> 32) | 1;
+	return (uint32_t)(((a * 0x9e3779b97f4a7c15ULL) ^ b * 0xc2b2ae3d27d4eb4fULL) >> 33);
 }
 
 /* Previous, current and next are held (protocol.md section 2): a new epoch ends the one before them. */
@@ -325,10 +344,8 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 	if (k->epoch >= RS_EPOCHS || !suite_is_known(k->recv.suite) ||
 	    k->recv.suite != k->send.suite)
 		return -EINVAL;
-	for (unsigned int e = 0; e < RS_EPOCHS; e++) {
-		if (t->key_mark[leg->slot][e] == mark)
-			return -EEXIST;
-	}
+	if (mark_is_known(t, leg, mark))
+		return -EEXIST;
 	ret = idx_pool_take(&t->key_pool, &at);
 	if (ret < 0)
 		return ret;
@@ -340,9 +357,9 @@ int leg_table_key_install(struct leg_table *t, uint64_t index, const struct epoc
 	};
 	aead_expand(t->aead, &k->recv, true, leg_key_rx(t, key));
 	aead_expand(t->aead, &k->send, false, leg_key_tx(t, key));
+	*mark_of(t, key) = mark;
 	key_unpublish(t, leg, k->epoch);
 	oldest_retire(t, leg, k->epoch);
-	t->key_mark[leg->slot][k->epoch] = mark;
 	/* pairs with leg_key_at() */
 	atomic_store_explicit(&leg->key[k->epoch], at + 1, memory_order_release);
 	return 0;

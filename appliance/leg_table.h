@@ -10,8 +10,8 @@
  * of a pool, swapped by one release store; the old entry is used again after a grace period.
  *
  * Memory per leg with one epoch held: 64 leg + 32 way + 8 credit + 64 subscriber + 40 key entry + 272 replay
- * windows (leg_window.h) + 16 marks + expanded keys of both directions, 1,024 bytes or, with AVX-512, 2,048:
- * 1.5 or 2.5 kB together.
+ * windows (leg_window.h) + expanded keys of both directions, 1,024 bytes or, with AVX-512, 2,048: 1.5 or
+ * 2.5 kB together.
  */
 #include "appliance/aead.h"
 #include "appliance/idx_pool.h"
@@ -33,9 +33,13 @@ typedef void (*leg_subscriber_gone)(void *ctx, uint32_t subscriber);
 enum {
 	LEG_SLOT_BITS = 24,
 	LEG_SLOT_MASK = (1 << LEG_SLOT_BITS) - 1,
-	LEG_REF_NONE = 0,    /* references into pools are entry + 1 */
+	LEG_REF_NONE = 0, /* references into pools are entry + 1 */
+	LEG_KEYS_LIMIT = INT32_MAX,
 	LEG_SEAL_ROUTES = 2, /* the worker seals on route 0, and on 2 after every other move */
 };
+
+/* In leg.key: of an epoch whose keys are gone, this bit and their mark. leg_key_at() sees a negative number. */
+#define LEG_KEY_GONE (1u << 31)
 
 /* Packets of one key; protocol.md section 2. */
 #define KEY_SOFT_PACKETS (1u << 28)
@@ -51,8 +55,8 @@ enum leg_flag {
 
 /* What a worker needs to open. Written by control, but for what says "owner". */
 struct leg {
-	_Atomic uint64_t index; /* 0: slot is free */
-	_Atomic uint32_t key[RS_EPOCHS];
+	_Atomic uint64_t index;		 /* 0: slot is free */
+	_Atomic uint32_t key[RS_EPOCHS]; /* entry + 1, LEG_REF_NONE or LEG_KEY_GONE */
 	_Atomic uint32_t way;
 	uint32_t subscriber;
 	struct ip_addr vip6;
@@ -130,7 +134,6 @@ struct leg_table {
 	uint32_t legs_max, keys_max, windows_max;
 
 	/* Control. */
-	uint32_t (*key_mark)[RS_EPOCHS]; /* by slot; 0: no keys yet */
 	struct idx_pool slot_pool, way_pool, key_pool, subscriber_pool;
 	struct aead *aead; /* expands keys */
 	leg_subscriber_gone subscriber_gone;
@@ -213,7 +216,8 @@ static inline void leg_prefetch_way(const struct leg_table *t, const struct leg 
 		atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)], memory_order_relaxed);
 
 	rte_prefetch0(&t->ways[way - (way != LEG_REF_NONE)]);
-	leg_key_prefetch(&t->keys[key - (key != LEG_REF_NONE)]);
+	if (likely((int32_t)key > 0))
+		leg_key_prefetch(&t->keys[key - 1]);
 }
 
 /* Expanded keys of an entry, as the AEAD engine made them: for opening, for sealing. */
@@ -245,12 +249,12 @@ static inline const struct leg_way *leg_way(const struct leg_table *t, const str
 	return &t->ways[atomic_load_explicit(&leg->way, memory_order_acquire) - 1];
 }
 
-/* Index of the key of an epoch, -1 where there is none. */
+/* Index of the key of an epoch, negative where there is none. */
 static inline int64_t leg_key_at(const struct leg *leg, unsigned int epoch)
 {
 	/* pairs with the release store in leg_table_key_install() */
-	return (int64_t)atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)],
-					     memory_order_acquire) -
+	return (int64_t)(int32_t)atomic_load_explicit(&leg->key[epoch & (RS_EPOCHS - 1)],
+						      memory_order_acquire) -
 	       1;
 }
 

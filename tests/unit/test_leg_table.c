@@ -225,6 +225,61 @@ static void slot_waits(void **state)
 	free(qsbr);
 }
 
+/* Keys that a leg has, or had last in an epoch, are refused, also when their entry is gone and wiped: the same
+ * nonces would begin anew. Only dropping an epoch, or other keys for it, forgets them.
+ */
+static void keys_refused(void **state)
+{
+	struct leg_table_config cfg = {.legs_max = 1, .keys_max = 4};
+	struct leg_table *t = leg_table_create(&cfg);
+	struct rs_dp_leg leg = {.confirmed = true};
+	struct epoch_keys k[3] = {0};
+	struct leg *l;
+	uint64_t a;
+
+	assert_non_null(t);
+	assert_int_equal(leg_table_reserve(t, 1, &a), 0);
+	assert_int_equal(leg_table_add(t, a, &leg), 0);
+	l = leg_table_find(t, a);
+	for (int i = 0; i < 3; i++) {
+		k[i].recv.suite = k[i].send.suite = SUITE_AES256_GCM;
+		memset(k[i].recv.key, 10 + i, sizeof(k[i].recv.key));
+		memset(k[i].recv.iv, 0xff, sizeof(k[i].recv.iv));
+		k[i].epoch = (uint8_t)i;
+		assert_int_equal(leg_table_key_install(t, a, &k[i], (i + 1) * SEC), 0);
+		assert_int_equal(leg_table_key_use(t, a, k[i].epoch), 0);
+	}
+	assert_memory_equal(aead_key_iv(leg_key_rx(t, &t->keys[leg_key_at(l, 2)]), t->key_bytes),
+			    k[2].recv.iv, sizeof(k[2].recv.iv));
+
+	/* The first two end by the clock. */
+	leg_table_sweep(t, 100 * SEC);
+	leg_table_reclaim(t);
+	assert_true(leg_key_at(l, 0) < 0 && leg_key_at(l, 1) < 0 && leg_key_at(l, 2) >= 0);
+	assert_true(leg_key_at(l, 3) < 0);
+	assert_int_equal(idx_pool_used(&t->key_pool), 1);
+	assert_int_equal(leg_table_key_use(t, a, 0), -ENOENT);
+	assert_int_equal(leg_table_key_drop(t, a, 0), -ENOENT);
+	for (int i = 0; i < 3; i++)
+		for (unsigned int e = 0; e < RS_EPOCHS; e++) {
+			struct epoch_keys again = k[i];
+
+			again.epoch = (uint8_t)e;
+			assert_int_equal(leg_table_key_install(t, a, &again, SEC), -EEXIST);
+		}
+
+	/* Other keys for epoch 0: its first ones are forgotten, those of 1 are not. */
+	memset(k[2].recv.key, 99, sizeof(k[2].recv.key));
+	k[2].epoch = 0;
+	assert_int_equal(leg_table_key_install(t, a, &k[2], 200 * SEC), 0);
+	assert_int_equal(leg_table_key_install(t, a, &k[1], 200 * SEC), -EEXIST);
+	assert_int_equal(leg_table_key_drop(t, a, 0), 0);
+	assert_int_equal(leg_table_key_install(t, a, &k[2], 200 * SEC), 0);
+	k[0].epoch = 3;
+	assert_int_equal(leg_table_key_install(t, a, &k[0], 200 * SEC), 0);
+	leg_table_destroy(t);
+}
+
 /* Lowest first, what came back before what is fresh; each number is out once. */
 static void pool_numbers(void **state)
 {
@@ -278,8 +333,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claimed_then_live), cmocka_unit_test(slot_waits),
-		cmocka_unit_test(pool_numbers),	     cmocka_unit_test(credit_ends),
-		cmocka_unit_test(epochs_end),	     cmocka_unit_test(three_epochs),
+		cmocka_unit_test(keys_refused),	     cmocka_unit_test(pool_numbers),
+		cmocka_unit_test(credit_ends),	     cmocka_unit_test(epochs_end),
+		cmocka_unit_test(three_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
