@@ -47,17 +47,39 @@ static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
 	return leg_windows_init(t);
 }
 
+/* The next array; NULL when there is no memory yet and only its size is asked for. */
+static void *carve(uint8_t *memory, size_t *at, size_t n, size_t size)
+{
+	uint8_t *p = memory == NULL ? NULL : memory + *at;
+
+	*at += RTE_ALIGN_CEIL(n * size, (size_t)RTE_CACHE_LINE_SIZE);
+	return p;
+}
+
+/* One behind the other: each alone would be rounded up to huge pages. At the end, where the pages may be small,
+ * the spare windows and the credits, which only legs need that move. Bytes of them all.
+ */
+static size_t arrays_place(struct leg_table *t, uint8_t *memory)
+{
+	size_t at = 0;
+
+	t->keydata = carve(memory, &at, t->keys_max, 2 * (size_t)t->key_bytes);
+	t->legs = carve(memory, &at, t->legs_max, sizeof(*t->legs));
+	t->ways = carve(memory, &at, t->legs_max + WAY_SPARE, sizeof(*t->ways));
+	t->keys = carve(memory, &at, t->keys_max, sizeof(*t->keys));
+	t->subscribers = carve(memory, &at, t->legs_max, sizeof(*t->subscribers));
+	t->windows = carve(memory, &at, leg_windows_count(t->keys_max), sizeof(*t->windows));
+	t->credit = carve(memory, &at, t->legs_max, sizeof(*t->credit));
+	return at;
+}
+
 static int arrays_create(struct leg_table *t)
 {
-	t->legs = table_mem_alloc(t->legs_max * sizeof(*t->legs));
-	t->ways = table_mem_alloc((t->legs_max + WAY_SPARE) * sizeof(*t->ways));
-	t->credit = table_mem_alloc(t->legs_max * sizeof(*t->credit));
-	t->keys = table_mem_alloc(t->keys_max * sizeof(*t->keys));
-	t->keydata = table_mem_alloc((size_t)t->keys_max * 2 * t->key_bytes);
-	t->subscribers = table_mem_alloc(t->legs_max * sizeof(*t->subscribers));
-	if (t->legs == NULL || t->ways == NULL || t->credit == NULL || t->keys == NULL ||
-	    t->keydata == NULL || t->subscribers == NULL)
+	t->memory_bytes = arrays_place(t, NULL);
+	t->memory = table_mem_alloc_exact(t->memory_bytes);
+	if (t->memory == NULL)
 		return -ENOMEM;
+	arrays_place(t, t->memory);
 	return 0;
 }
 
@@ -100,12 +122,7 @@ void leg_table_destroy(struct leg_table *t)
 		return;
 	if (t->keydata != NULL)
 		explicit_bzero(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
-	table_mem_free(t->legs, t->legs_max * sizeof(*t->legs));
-	table_mem_free(t->ways, (t->legs_max + WAY_SPARE) * sizeof(*t->ways));
-	table_mem_free(t->credit, t->legs_max * sizeof(*t->credit));
-	table_mem_free(t->keys, t->keys_max * sizeof(*t->keys));
-	table_mem_free(t->keydata, (size_t)t->keys_max * 2 * t->key_bytes);
-	table_mem_free(t->subscribers, t->legs_max * sizeof(*t->subscribers));
+	table_mem_free_exact(t->memory, t->memory_bytes);
 	leg_windows_fini(t);
 	idx_pool_fini(&t->slot_pool);
 	idx_pool_fini(&t->way_pool);

@@ -121,7 +121,7 @@ struct subscriber {
 } __rte_aligned(64);
 
 struct leg_table {
-	/* Arrays that workers read, constant after creation. */
+	/* Arrays that workers read, constant after creation; all in one piece of memory. */
 	struct leg *legs;
 	struct leg_way *ways;
 	struct leg_credit *credit;
@@ -135,6 +135,8 @@ struct leg_table {
 
 	/* Control. */
 	struct idx_pool slot_pool, way_pool, key_pool, subscriber_pool;
+	uint8_t *memory; /* of the arrays */
+	size_t memory_bytes;
 	struct aead *aead; /* expands keys */
 	leg_subscriber_gone subscriber_gone;
 	void *ctx;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "appliance/leg_window.h"
 
-#include "appliance/table_mem.h"
-
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
@@ -29,16 +27,19 @@ static int ring_create(struct leg_table *t)
 	return 0;
 }
 
+uint32_t leg_windows_count(uint32_t keys_max)
+{
+	return keys_max + keys_max / SPARE_PART + 1;
+}
+
 int leg_windows_init(struct leg_table *t)
 {
-	t->windows_max = t->keys_max + t->keys_max / SPARE_PART + 1;
-	t->windows = table_mem_alloc(t->windows_max * sizeof(*t->windows));
-	return t->windows == NULL ? -ENOMEM : ring_create(t);
+	t->windows_max = leg_windows_count(t->keys_max);
+	return ring_create(t);
 }
 
 void leg_windows_fini(struct leg_table *t)
 {
-	table_mem_free(t->windows, t->windows_max * sizeof(*t->windows));
 	free(t->spare_windows);
 }
 

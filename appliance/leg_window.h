@@ -17,7 +17,10 @@
  */
 #define LEG_WINDOW_LEFT (1u << 31)
 
-/* 0 or -ENOMEM; freed by leg_windows_fini(), also what is half made. Main thread. */
+/* Into windows, of which there are so many for that many keys. 0 or -ENOMEM; freed by leg_windows_fini(), also
+ * what is half made. Main thread.
+ */
+uint32_t leg_windows_count(uint32_t keys_max);
 int leg_windows_init(struct leg_table *t);
 void leg_windows_fini(struct leg_table *t);
 

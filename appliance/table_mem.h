@@ -16,4 +16,10 @@ void *table_mem_alloc(size_t bytes);
 /* bytes as given to table_mem_alloc(); NULL is fine. */
 void table_mem_free(void *p, size_t bytes);
 
+/* The same without rounding up to huge pages: what is more than whole ones lies in small ones. For several
+ * arrays behind each other, those that are used least at the end. Aligned to a huge page.
+ */
+void *table_mem_alloc_exact(size_t bytes);
+void table_mem_free_exact(void *p, size_t bytes);
+
 #endif

@@ -31,7 +31,8 @@ static void rig_up(struct rig *r, uint64_t seed)
 	rng_init_seeded(&r->rng, seed);
 	r->t.keys_max = KEYS;
 	r->t.keys = calloc(KEYS, sizeof(*r->t.keys));
-	assert_non_null(r->t.keys);
+	r->t.windows = calloc(leg_windows_count(KEYS), sizeof(*r->t.windows));
+	assert_true(r->t.keys != NULL && r->t.windows != NULL);
 	assert_int_equal(leg_windows_init(&r->t), 0);
 }
 
@@ -47,6 +48,7 @@ static void rig_down(struct rig *r)
 		leg_windows_give(&r->t, &r->t.keys[k]);
 	assert_int_equal(held(r), 0);
 	leg_windows_fini(&r->t);
+	free(r->t.windows);
 	free(r->t.keys);
 }
 
