@@ -11,6 +11,9 @@
 
 #include <cmocka.h>
 
+const char *const behind_nat[] = {"192.168.1.2", NULL};
+const char *const rs_own[] = {"198.51.100.50", NULL};
+
 /* ---- the DC's shell ---- */
 
 static void put_flight(struct world *w, const struct endpoint *src, const struct endpoint *dst,
@@ -519,9 +522,28 @@ void peer_register(struct peer *p, const char *const *cand)
 	free(m);
 }
 
+static void direct(struct peer *p, struct msg *m)
+{
+	m->has |= HAS(LOCATION);
+	m->location = p->w->now;
+	peer_ask(p, m);
+	world_run(p->w, 300 * MS);
+	free(m);
+}
+
 void peer_direct(struct peer *p, const char *name)
 {
 	peer_renew(p, name, 0);
+}
+
+void peer_direct_vip(struct peer *p, const struct ip_addr *vip)
+{
+	struct msg *m = calloc(1, sizeof(*m));
+
+	msg_init(m, MSG_DIRECTION, false, 0);
+	m->has |= HAS(PEER_VIP);
+	m->peer_vip = *vip;
+	direct(p, m);
 }
 
 void peer_renew(struct peer *p, const char *name, uint64_t path_id)
@@ -529,13 +551,10 @@ void peer_renew(struct peer *p, const char *name, uint64_t path_id)
 	struct msg *m = calloc(1, sizeof(*m));
 
 	msg_init(m, MSG_DIRECTION, false, 0);
-	m->has |= HAS(PEER_NAME) | HAS(LOCATION) | (path_id != 0 ? HAS(PATH_ID) : 0);
+	m->has |= HAS(PEER_NAME) | (path_id != 0 ? HAS(PATH_ID) : 0);
 	m->path_id = path_id;
 	snprintf(m->peer_name, sizeof(m->peer_name), "%s", name);
-	m->location = p->w->now;
-	peer_ask(p, m);
-	free(m);
-	world_run(p->w, 300 * MS);
+	direct(p, m);
 }
 
 /* ---- what a party answers ---- */

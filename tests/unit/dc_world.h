@@ -107,6 +107,9 @@ struct world {
 	struct world *other;
 };
 
+/* Addresses of their own that parties register with: a node behind a NAT, the first RS. */
+extern const char *const behind_nat[], *const rs_own[];
+
 /* names "dc1.test" and zone "dc1.test"; small tables; d4, d6: parts of its pools. */
 void world_init(struct world *w, uint64_t seed, unsigned int number);
 void world_start(struct world *w);
@@ -132,7 +135,9 @@ void peer_register(struct peer *p, const char *const *cand);
 void peer_fill_registration(struct peer *p, struct msg *m, const char *const *cand);
 /* Direction Request for name, waited for. */
 void peer_direct(struct peer *p, const char *name);
-/* The same by one who has the path. */
+/* Asked for by virtual address. */
+void peer_direct_vip(struct peer *p, const struct ip_addr *vip);
+/* By name again, by one who has the path. */
 void peer_renew(struct peer *p, const char *name, uint64_t path_id);
 void peer_free(struct peer *p);
 

@@ -11,9 +11,7 @@
 
 /* Enrolment, registration and directions within one DC, by whole messages in simulated time. */
 
-static const char *const behind_nat[] = {"192.168.1.2", NULL};
 static const char *const carol_own[] = {"198.51.100.77", NULL};
-static const char *const rs_own[] = {"198.51.100.50", NULL};
 
 struct cast {
 	struct world w;

@@ -11,8 +11,6 @@
 
 /* Directions: what goes wrong, general hosts, relay servers that come and go, other DCs. */
 
-static const char *const behind_nat[] = {"192.168.1.2", NULL};
-static const char *const rs_own[] = {"198.51.100.50", NULL};
 static const char *const rs2_own[] = {"198.51.100.51", NULL};
 
 struct cast {

@@ -11,9 +11,6 @@
 
 /* Who gets in, what survives, and what a flood costs. */
 
-static const char *const behind_nat[] = {"192.168.1.2", NULL};
-static const char *const rs_own[] = {"198.51.100.50", NULL};
-
 static struct world *world_new(void)
 {
 	struct world *w = calloc(1, sizeof(*w));

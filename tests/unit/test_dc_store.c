@@ -18,7 +18,6 @@
 /* A DC in a process of its own, on the real store, is killed by a signal in the middle of
  * registrations; what a node was told must be there when the store is opened again.
  */
-static const char *const behind_nat[] = {"192.168.1.2", NULL};
 
 /* What the child tells of each node that has its answer: less than PIPE_BUF, so it comes whole. */
 struct told {
