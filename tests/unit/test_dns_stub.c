@@ -251,6 +251,28 @@ static void reply_is(struct shell *sh, int rcode, const char *want)
 	ldns_pkt_free(p);
 }
 
+/* A question that is answered from here, at once. */
+static void answered(struct shell *sh, const char *name, ldns_rr_type type, int rcode,
+		     const char *want)
+{
+	unsigned int before = sh->reply_n;
+
+	ask(sh, name, type);
+	assert_int_equal(sh->reply_n, before + 1);
+	reply_is(sh, rcode, want);
+}
+
+/* Upstream has an address for the name that was asked last, and it comes through. */
+static void real_comes(struct shell *sh, const char *name, const char *addr)
+{
+	char record[300], want[300];
+
+	snprintf(record, sizeof(record), "%s. 300 IN A %s", name, addr);
+	snprintf(want, sizeof(want), "%s 300 A %s;", name, addr);
+	upstream_says(sh, 0, false, record);
+	reply_is(sh, 0, want);
+}
+
 static void at_rest(struct shell *sh)
 {
 	uint64_t ends = 0;
@@ -304,10 +326,8 @@ static void test_one_direction(void **state)
 	reply_is(sh, 0, "bob.dc1.example 60 HTTPS 1 . alpn=h2;");
 	/* still fresh: answered from here */
 	sh->now += 29 * SEC;
-	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 0, "bob.dc1.example 30 A 240.0.0.2;");
-	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_AAAA);
-	reply_is(sh, 0, "bob.dc1.example 30 AAAA fd00:1::2;");
+	answered(sh, "bob.dc1.example", LDNS_RR_TYPE_A, 0, "bob.dc1.example 30 A 240.0.0.2;");
+	answered(sh, "bob.dc1.example", LDNS_RR_TYPE_AAAA, 0, "bob.dc1.example 30 AAAA fd00:1::2;");
 	assert_int_equal(sh->ask_n, 1);
 	sh->now += 2 * SEC;
 	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_A);
@@ -388,8 +408,7 @@ static void test_relay_fails_open(void **state)
 
 	ask(sh, "web.example", LDNS_RR_TYPE_A);
 	direction_is(sh, "web.example", DNS_STUB_IS_FAILED, NULL, NULL);
-	upstream_says(sh, 0, false, "web.example. 300 IN A 198.51.100.80");
-	reply_is(sh, 0, "web.example 300 A 198.51.100.80;");
+	real_comes(sh, "web.example", "198.51.100.80");
 	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_A);
 	direction_is(sh, "bob.dc1.example", DNS_STUB_IS_FAILED, NULL, NULL);
 	reply_is(sh, 2, "");
@@ -416,14 +435,11 @@ static void test_relay_taken_away(void **state)
 	names_set(sh->stub, DNS_STUB_RELAY, "www.web.example");
 	ask(sh, "web.example", LDNS_RR_TYPE_A);
 	assert_int_equal(sh->sent_n, 1);
-	upstream_says(sh, 0, false, "web.example. 300 IN A 198.51.100.80");
-	reply_is(sh, 0, "web.example 300 A 198.51.100.80;");
-	ask(sh, "8.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR);
-	reply_is(sh, 0, "8.0.0.240.in-addr.arpa 30 PTR web.example;");
-	ask(sh, "www.web.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 0, "www.web.example 30 A 240.0.0.9;");
-	ask(sh, "eve.dc2.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 0, "eve.dc2.example 30 A 240.0.0.7;");
+	real_comes(sh, "web.example", "198.51.100.80");
+	answered(sh, "8.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR, 0,
+		 "8.0.0.240.in-addr.arpa 30 PTR web.example;");
+	answered(sh, "www.web.example", LDNS_RR_TYPE_A, 0, "www.web.example 30 A 240.0.0.9;");
+	answered(sh, "eve.dc2.example", LDNS_RR_TYPE_A, 0, "eve.dc2.example 30 A 240.0.0.7;");
 	assert_int_equal(sh->sent_n, 1);
 	assert_int_equal(sh->ask_n, 2);
 	at_rest(sh);
@@ -437,8 +453,7 @@ static void test_not_ntm(void **state)
 	assert_int_equal(sh->ask_n, 1);
 	direction_is(sh, "mail.dc1.example", DNS_STUB_IS_NOT_NTM, NULL, NULL);
 	assert_int_equal(sh->sent_n, 1);
-	upstream_says(sh, 0, false, "mail.dc1.example. 300 IN A 192.0.2.25");
-	reply_is(sh, 0, "mail.dc1.example 300 A 192.0.2.25;");
+	real_comes(sh, "mail.dc1.example", "192.0.2.25");
 	/* believed for a while */
 	ask(sh, "mail.dc1.example", LDNS_RR_TYPE_AAAA);
 	assert_int_equal(sh->ask_n, 1);
@@ -452,8 +467,7 @@ static void test_not_ntm(void **state)
 	/* the DC's own name is never asked for */
 	ask(sh, "ns1.dc1.example", LDNS_RR_TYPE_A);
 	assert_int_equal(sh->ask_n, 2);
-	upstream_says(sh, 0, false, "ns1.dc1.example. 300 IN A 203.0.113.1");
-	reply_is(sh, 0, "ns1.dc1.example 300 A 203.0.113.1;");
+	real_comes(sh, "ns1.dc1.example", "203.0.113.1");
 	at_rest(sh);
 }
 
@@ -517,13 +531,11 @@ static void test_vip_in_answer(void **state)
 	assert_string_equal(sh->asked[0], "eve.dc9.test");
 	direction_is(sh, "eve.dc9.test", DNS_STUB_IS_VIPS, "240.0.9.9", "fd00:1::9");
 	reply_is(sh, 0, "eve.dc9.test 30 A 240.0.9.9;");
-	ask(sh, "eve.dc9.test", LDNS_RR_TYPE_AAAA);
-	reply_is(sh, 0, "eve.dc9.test 30 AAAA fd00:1::9;");
+	answered(sh, "eve.dc9.test", LDNS_RR_TYPE_AAAA, 0, "eve.dc9.test 30 AAAA fd00:1::9;");
 	ask(sh, "fake.test", LDNS_RR_TYPE_A);
 	upstream_says(sh, 0, false, "fake.test. 30 IN A 240.0.9.10");
 	direction_is(sh, "fake.test", DNS_STUB_IS_NOT_NTM, NULL, NULL);
-	upstream_says(sh, 0, false, "fake.test. 30 IN A 240.0.9.10");
-	reply_is(sh, 0, "fake.test 30 A 240.0.9.10;");
+	real_comes(sh, "fake.test", "240.0.9.10");
 	at_rest(sh);
 }
 
@@ -533,8 +545,8 @@ static void test_ptr(void **state)
 	struct ip_addr v4 = ip_of("240.0.0.1"), v6 = ip_of("fd00:1::1");
 
 	assert_int_equal(dns_stub_learn(sh->stub, sh->now, "me.dc1.example", &v4, &v6, true), 0);
-	ask(sh, "1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR);
-	reply_is(sh, 0, "1.0.0.240.in-addr.arpa 30 PTR me.dc1.example;");
+	answered(sh, "1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR, 0,
+		 "1.0.0.240.in-addr.arpa 30 PTR me.dc1.example;");
 	ask(sh, "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.D.F.ip6.arpa",
 	    LDNS_RR_TYPE_PTR);
 	assert_int_equal(sh->reply_n, 1); /* 28 nibbles are no address: upstream's */
@@ -543,19 +555,15 @@ static void test_ptr(void **state)
 	    LDNS_RR_TYPE_PTR);
 	assert_int_equal(sh->sent_n, 1);
 	assert_int_equal(load_be16(sh->reply + 6), 1);
-	ask(sh, "1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_TXT);
-	reply_is(sh, 0, "");
-	ask(sh, "9.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR);
-	reply_is(sh, 3, "");
-	ask(sh, "x.1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR);
-	reply_is(sh, 3, "");
+	answered(sh, "1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_TXT, 0, "");
+	answered(sh, "9.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR, 3, "");
+	answered(sh, "x.1.0.0.240.in-addr.arpa", LDNS_RR_TYPE_PTR, 3, "");
 	ask(sh, "1.2.0.192.in-addr.arpa", LDNS_RR_TYPE_PTR);
 	assert_int_equal(sh->sent_n, 2);
 	upstream_says(sh, 0, false, "1.2.0.192.in-addr.arpa. 5 IN PTR a.test.");
 	/* the own name needs no direction, ever */
 	sh->now += 1000 * SEC;
-	ask(sh, "me.dc1.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 0, "me.dc1.example 30 A 240.0.0.1;");
+	answered(sh, "me.dc1.example", LDNS_RR_TYPE_A, 0, "me.dc1.example 30 A 240.0.0.1;");
 	assert_int_equal(sh->ask_n, 0);
 	at_rest(sh);
 }
@@ -589,8 +597,7 @@ static void test_retry(void **state)
 	assert_int_equal(sh->sent_n, 2);
 	dns_stub_upstream_failed(sh->stub, sh->now, sh->sent[1].xid);
 	assert_int_equal(sh->sent_n, 3);
-	upstream_says(sh, 0, false, "a.test. 5 IN A 198.51.100.1");
-	reply_is(sh, 0, "a.test 5 A 198.51.100.1;");
+	real_comes(sh, "a.test", "198.51.100.1");
 	/* SERVFAIL of the first: the second decides, and is asked first from then on */
 	ask(sh, "b.test", LDNS_RR_TYPE_A);
 	upstream_says(sh, 2, false, "");
@@ -607,8 +614,7 @@ static void test_retry(void **state)
 	assert_int_equal(sh->sent_n, 9);
 	/* no way out at all */
 	sh->send_error = -ENETUNREACH;
-	ask(sh, "d.test", LDNS_RR_TYPE_A);
-	reply_is(sh, 2, "");
+	answered(sh, "d.test", LDNS_RR_TYPE_A, 2, "");
 	assert_int_equal(dns_stub_count(sh->stub, DNS_STUB_UPSTREAM_LOST), 2);
 	assert_int_equal(dns_stub_poll(sh->stub, sh->now), UINT64_MAX);
 	at_rest(sh);
@@ -680,13 +686,11 @@ static void test_full(void **state)
 
 	ask(sh, "a.dc1.example", LDNS_RR_TYPE_A);
 	ask(sh, "b.dc1.example", LDNS_RR_TYPE_A);
-	ask(sh, "c.dc1.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 2, "");
+	answered(sh, "c.dc1.example", LDNS_RR_TYPE_A, 2, "");
 	assert_int_equal(dns_stub_count(sh->stub, DNS_STUB_NAMES_FULL), 1);
 	ask(sh, "x.test", LDNS_RR_TYPE_A);
 	ask(sh, "y.test", LDNS_RR_TYPE_A);
-	ask(sh, "z.test", LDNS_RR_TYPE_A);
-	reply_is(sh, 2, "");
+	answered(sh, "z.test", LDNS_RR_TYPE_A, 2, "");
 	assert_int_equal(dns_stub_count(sh->stub, DNS_STUB_QUERIES_FULL), 1);
 	direction_is(sh, "a.dc1.example", DNS_STUB_IS_VIPS, "240.0.0.2", NULL);
 	/* a known name makes room for one that is asked for */
@@ -701,8 +705,7 @@ static void test_reentry(void **state)
 	struct shell *sh = *state;
 
 	sh->answers_at_once = true;
-	ask(sh, "bob.dc1.example", LDNS_RR_TYPE_A);
-	reply_is(sh, 0, "bob.dc1.example 30 A 240.0.0.9;");
+	answered(sh, "bob.dc1.example", LDNS_RR_TYPE_A, 0, "bob.dc1.example 30 A 240.0.0.9;");
 	at_rest(sh);
 }
 
