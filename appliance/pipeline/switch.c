@@ -28,6 +28,18 @@ struct pass {
 	unsigned int from, to; /* RS_SIDE_ */
 };
 
+/* One about which there is something to ask. */
+struct odd {
+	uint8_t i;
+	uint8_t from; /* RS_SIDE_ */
+	bool is_stranger;
+};
+
+struct odds {
+	uint16_t n;
+	struct odd odd[LANE_MAX];
+};
+
 static struct path_ctl *ctl_of(const struct worker *w, const struct path_record *rec)
 {
 	const struct rs_dp *dp = w->rs->dp;
@@ -35,29 +47,33 @@ static struct path_ctl *ctl_of(const struct worker *w, const struct path_record 
 	return &dp->path_ctl[relay_table_number(dp->paths, rec)];
 }
 
-static bool side_is(const struct path_side *s, const struct endpoint *e)
+/* The outer source as two words: what is put together from pieces in memory would have to be waited for. */
+struct source {
+	uint64_t ip[2];
+	uint16_t port;
+};
+
+static __rte_always_inline struct source source_of(const struct pass *p)
 {
-	return s->port == e->port && ip_equal(&s->ip, &e->ip);
+	struct source s = {.port = load_be16(p->ntm - UDP_HDR_LEN)};
+	uint32_t v4;
+
+	if (p->ip[0] >> 4 == 6) {
+		memcpy(s.ip, p->ip + 8, 16);
+		return s;
+	}
+	memcpy(&v4, p->ip + 12, 4);
+	s.ip[1] = (uint64_t)v4 << 32 | 0xffff0000; /* ::ffff:a.b.c.d */
+	return s;
 }
 
-/* The same, straight from the headers. */
-static __rte_always_inline bool side_is_source(const struct path_side *s, const struct pass *p)
+static __rte_always_inline bool side_is(const struct path_side *side, const struct source *s)
 {
-	uint64_t high, low, src[2];
+	uint64_t high, low;
 
-	memcpy(&high, s->ip.b, 8);
-	memcpy(&low, s->ip.b + 8, 8);
-	if (p->ip[0] >> 4 == 6) {
-		memcpy(src, p->ip + 8, 16);
-	} else {
-		uint32_t v4;
-
-		memcpy(&v4, p->ip + 12, 4);
-		src[0] = 0;
-		src[1] = (uint64_t)v4 << 32 | 0xffff0000; /* ::ffff:a.b.c.d */
-	}
-	return ((high ^ src[0]) | (low ^ src[1])) == 0 &&
-	       s->port == load_be16(p->ntm - UDP_HDR_LEN);
+	memcpy(&high, side->ip.b, 8);
+	memcpy(&low, side->ip.b + 8, 8);
+	return ((high ^ s->ip[0]) | (low ^ s->ip[1])) == 0 && side->port == s->port;
 }
 
 /* Take one from a counter that several workers share; false when none is left. */
@@ -74,10 +90,11 @@ static bool take_one(_Atomic uint16_t *left)
 }
 
 /* Of one side of a path once in a while, and where there is room: else it is tried again by the next one. */
-static bool stranger_is_news(struct worker *w, const struct pass *p, struct path_ctl *ctl)
+static __rte_always_inline bool stranger_is_news(struct worker *w, struct path_ctl *ctl,
+						 unsigned int from)
 {
 	uint32_t ms = (uint32_t)(w->now / 1000000);
-	uint32_t last = atomic_load_explicit(&ctl->event_ms[p->from], memory_order_relaxed);
+	uint32_t last = atomic_load_explicit(&ctl->event_ms[from], memory_order_relaxed);
 
 	if (last != 0 && ms - last < STRANGER_EVENT_MS)
 		return false;
@@ -85,98 +102,86 @@ static bool stranger_is_news(struct worker *w, const struct pass *p, struct path
 		w->rs->events_lost++;
 		return false;
 	}
-	atomic_store_explicit(&ctl->event_ms[p->from], ms == 0 ? 1 : ms, memory_order_relaxed);
+	atomic_store_explicit(&ctl->event_ms[from], ms == 0 ? 1 : ms, memory_order_relaxed);
 	return true;
 }
 
-static __attribute__((noinline)) void tell_stranger(struct worker *w, const struct pass *p,
-						    const struct endpoint *src,
-						    const struct endpoint *dst)
+static __attribute__((noinline)) void tell_stranger(struct worker *w, const struct odd *o)
 {
-	int local = rs_local_find(w->rs->dp, dst);
+	const struct hops *h = &w->hops;
 	struct rs_event ev = {
 		.type = RS_EV_WRONG_SOURCE,
-		.side = (uint8_t)p->from,
-		.local = local < 0 ? 0 : (uint16_t)local,
-		.len = p->h->len[p->i],
-		.src = *src,
-		.id = p->rec->id,
+		.side = o->from,
+		.len = h->len[o->i],
+		.id = h->rec[o->i]->id,
 	};
+	struct endpoint dst;
+	int local;
 
+	hop_endpoints(h, o->i, &ev.src, &dst);
+	local = rs_local_find(w->rs->dp, &dst);
+	ev.local = local < 0 ? 0 : (uint16_t)local;
 	rs_event_put(w, RS_CLASS_HINT, &ev);
 }
 
-/* A source that is not the recorded one: perhaps the NAT in front of the node made a new mapping. The
- * quick way through parse leaves it to this place whether it can be one at all; the recorded one can.
+/* A source that is not the recorded one: perhaps the NAT in front of the node made a new mapping. Some of
+ * its packets may pass until control has asked who it is.
  */
-static enum drop_reason stranger(struct worker *w, const struct pass *p)
+static __rte_always_inline enum drop_reason stranger(struct worker *w, const struct odd *o,
+						     struct path_ctl *ctl)
 {
-	struct path_ctl *ctl = ctl_of(w, p->rec);
-	struct endpoint src, dst;
-
-	hop_endpoints(p->h, p->i, &src, &dst);
-	if (!source_can_be(w, &src))
-		return DROP_IP_SOURCE;
-	if (side_is(&p->rec->side[p->to], &src))
-		return DROP_PATH_DIRECTION;
-	if (stranger_is_news(w, p, ctl))
-		tell_stranger(w, p, &src, &dst);
-	if (!take_one(&ctl->strays[p->from]))
+	if (stranger_is_news(w, ctl, o->from))
+		tell_stranger(w, o);
+	if (likely(!take_one(&ctl->strays[o->from])))
 		return DROP_PATH_SOURCE;
 	w->stats.path_stranger++;
 	return DROP_MAX;
 }
 
+/* Whether it can be one at all, which the quick way through parse leaves to this place. */
+static __rte_always_inline enum drop_reason
+stranger_can_be(const struct worker *w, const struct pass *p, const struct source *s)
+{
+	struct endpoint src = {.port = s->port};
+
+	memcpy(&src.ip, s->ip, sizeof(s->ip));
+	if (!source_can_be(w, &src))
+		return DROP_IP_SOURCE;
+	return side_is(&p->rec->side[p->to], s) ? DROP_PATH_DIRECTION : DROP_MAX;
+}
+
 /* Before both legs are confirmed: a few handshake packets, no data. */
-static enum drop_reason unconfirmed(struct worker *w, const struct pass *p)
+static enum drop_reason unconfirmed(const struct pass *p, struct path_ctl *ctl)
 {
 	uint8_t type = p->ntm[0] & 15;
 
 	if (wire_type_is_sealed(type))
 		return DROP_LEG_UNCONFIRMED;
-	return take_one(&ctl_of(w, p->rec)->handshakes) ? DROP_MAX : DROP_LEG_UNCONFIRMED;
+	return take_one(&ctl->handshakes) ? DROP_MAX : DROP_LEG_UNCONFIRMED;
 }
 
-static enum drop_reason credit(struct worker *w, const struct pass *p)
+static enum drop_reason credit(struct worker *w, const struct pass *p, const struct path_ctl *ctl)
 {
-	struct rs_dp *dp = w->rs->dp;
-	uint32_t leg = ctl_of(w, p->rec)->leg[p->to];
+	uint32_t leg = ctl->leg[p->to];
 
-	if (leg == 0 || leg_credit_take(&dp->legs->credit[leg - 1], hop_size(p->h, p->i), w->now))
+	if (leg == 0 ||
+	    leg_credit_take(&w->rs->dp->legs->credit[leg - 1], hop_size(p->h, p->i), w->now))
 		return DROP_MAX;
 	return DROP_LEG_CREDIT;
 }
 
-/* May it pass? DROP_MAX: yes. */
-static enum drop_reason admit(struct worker *w, const struct pass *p)
+/* May it pass, as far as the notes about its path tell? DROP_MAX: yes. */
+static enum drop_reason admit_noted(struct worker *w, const struct pass *p, struct path_ctl *ctl)
 {
 	const struct path_side *from = &p->rec->side[p->from], *to = &p->rec->side[p->to];
-	const unsigned int both = from->flags & to->flags;
-	enum drop_reason why;
 
-	if ((both & SIDE_BOUND) == 0)
-		return DROP_PATH_UNBOUND;
-	if (!side_is_source(from, p)) {
-		why = stranger(w, p);
+	if ((from->flags & to->flags & SIDE_CONFIRMED) == 0) {
+		enum drop_reason why = unconfirmed(p, ctl);
+
 		if (why != DROP_MAX)
 			return why;
 	}
-	if ((both & SIDE_CONFIRMED) == 0) {
-		why = unconfirmed(w, p);
-		if (why != DROP_MAX)
-			return why;
-	}
-	return to->flags & SIDE_CREDIT ? credit(w, p) : DROP_MAX;
-}
-
-/* From the recorded source, both sides bound and confirmed, none on credit: nothing to ask. */
-static __rte_always_inline bool is_plain(const struct pass *p)
-{
-	const struct path_side *from = &p->rec->side[p->from], *to = &p->rec->side[p->to];
-	const unsigned int both = SIDE_BOUND | SIDE_CONFIRMED;
-
-	return (from->flags & to->flags & both) == both && (to->flags & SIDE_CREDIT) == 0 &&
-	       side_is_source(from, p);
+	return to->flags & SIDE_CREDIT ? credit(w, p, ctl) : DROP_MAX;
 }
 
 static __attribute__((noinline)) uint64_t route_renew(const struct worker *w,
@@ -307,29 +312,6 @@ static __rte_always_inline enum drop_reason rewrite(struct worker *w, const stru
 	return DROP_MAX;
 }
 
-/* By value, as all that is called from the loop: a pass whose address is given away could not stay in
- * registers while the packet is written.
- */
-static __attribute__((noinline)) enum drop_reason
-rewrite_other(struct worker *w, struct pass pass, uint32_t mark, bool from_v6, bool to_v6)
-{
-	const struct pass *p = &pass;
-
-	if (from_v6)
-		return to_v6 ? rewrite(w, p, mark, true, true) : rewrite(w, p, mark, true, false);
-	return rewrite(w, p, mark, false, true);
-}
-
-static __rte_always_inline enum drop_reason rewrite_any(struct worker *w, const struct pass *p,
-							uint32_t mark)
-{
-	bool from_v6 = p->ip[0] >> 4 == 6, to_v6 = !ip_is_v4(&p->rec->side[p->to].ip);
-
-	if (likely(!from_v6 && !to_v6))
-		return rewrite(w, p, mark, false, false);
-	return rewrite_other(w, *p, mark, from_v6, to_v6);
-}
-
 static __rte_always_inline struct pass pass_of(struct hops *h, uint16_t i)
 {
 	const unsigned int from = h->ntm[i][1] & WIRE_SIDE_A ? RS_SIDE_A : RS_SIDE_B;
@@ -345,27 +327,76 @@ static __rte_always_inline struct pass pass_of(struct hops *h, uint16_t i)
 	};
 }
 
-/* Hops about which there is something to ask, a flood of strangers perhaps: what they need of their
- * paths' notes is fetched for all of them first.
- */
-static __attribute__((noinline)) void switch_odd(struct worker *w, const uint8_t *odd, uint16_t n,
-						 uint32_t mark, uint8_t *why)
+static __attribute__((noinline)) enum drop_reason rewrite_any(struct worker *w, uint16_t i,
+							      uint32_t mark)
 {
-	const struct relay_table *t = w->rs->dp->paths;
-	struct hops *h = &w->hops;
+	const struct pass p = pass_of(&w->hops, i);
+	bool from_v6 = p.ip[0] >> 4 == 6, to_v6 = !ip_is_v4(&p.rec->side[p.to].ip);
 
-	for (uint16_t k = 0; k < n; k++) {
-		relay_table_number_fetch(t, h->rec[odd[k]]);
-		rte_prefetch0((uint8_t *)h->m[odd[k]] + RTE_CACHE_LINE_SIZE); /* to be freed */
-	}
-	for (uint16_t k = 0; k < n; k++)
-		rte_prefetch0(ctl_of(w, h->rec[odd[k]]));
-	for (uint16_t k = 0; k < n; k++) {
-		const struct pass p = pass_of(h, odd[k]);
-		enum drop_reason r = admit(w, &p);
+	if (from_v6)
+		return to_v6 ? rewrite(w, &p, mark, true, true) : rewrite(w, &p, mark, true, false);
+	return to_v6 ? rewrite(w, &p, mark, false, true) : rewrite(w, &p, mark, false, false);
+}
 
-		why[odd[k]] = (uint8_t)(r == DROP_MAX ? rewrite_any(w, &p, mark) : r);
+static __attribute__((noinline)) enum drop_reason rewrite_noted(struct worker *w, uint16_t i,
+								uint32_t mark, struct path_ctl *ctl)
+{
+	const struct pass p = pass_of(&w->hops, i);
+	enum drop_reason why = admit_noted(w, &p, ctl);
+
+	return why == DROP_MAX ? rewrite_any(w, i, mark) : why;
+}
+
+/* Those that need their paths' notes, a flood of strangers perhaps: the notes are asked for all together. */
+static __attribute__((noinline)) void switch_odds(struct worker *w, const struct odds *odds,
+						  uint32_t mark, uint8_t *why)
+{
+	struct path_ctl *ctl[LANE_MAX];
+
+	for (uint16_t k = 0; k < odds->n; k++) {
+		ctl[k] = ctl_of(w, w->hops.rec[odds->odd[k].i]);
+		rte_prefetch0(ctl[k]);
 	}
+	for (uint16_t k = 0; k < odds->n; k++) {
+		const struct odd *o = &odds->odd[k];
+		enum drop_reason r = o->is_stranger ? stranger(w, o, ctl[k]) : DROP_MAX;
+
+		if (r == DROP_MAX)
+			r = rewrite_noted(w, o->i, mark, ctl[k]);
+		why[o->i] = (uint8_t)r;
+	}
+}
+
+/* What will be needed first: the number that leads to the notes, and the second mbuf line to free it. */
+static __rte_always_inline void odd_fetch(const struct worker *w, const struct pass *p)
+{
+	relay_table_number_fetch(w->rs->dp->paths, p->rec);
+	rte_prefetch0((uint8_t *)p->h->m[p->i] + RTE_CACHE_LINE_SIZE);
+}
+
+/* One hop, as far as it and its path's record tell. What its path's notes have to tell joins the odds, with
+ * no reason to be dropped so far.
+ */
+static __rte_always_inline enum drop_reason switch_one(struct worker *w, uint16_t i, uint32_t mark,
+						       struct odds *odds)
+{
+	const struct pass p = pass_of(&w->hops, i);
+	const struct path_side *from = &p.rec->side[p.from], *to = &p.rec->side[p.to];
+	const unsigned int both = from->flags & to->flags;
+	const struct source s = source_of(&p);
+	const bool is_stranger = !side_is(from, &s);
+	enum drop_reason why = DROP_MAX;
+
+	if ((both & SIDE_BOUND) == 0)
+		return DROP_PATH_UNBOUND;
+	if (!is_stranger && (both & SIDE_CONFIRMED) != 0 && (to->flags & SIDE_CREDIT) == 0)
+		return rewrite_any(w, i, mark);
+	odd_fetch(w, &p);
+	if (is_stranger)
+		why = stranger_can_be(w, &p, &s);
+	if (why == DROP_MAX)
+		odds->odd[odds->n++] = (struct odd){(uint8_t)i, (uint8_t)p.from, is_stranger};
+	return why;
 }
 
 /* ---- the stage ---- */
@@ -375,31 +406,28 @@ static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_
 						  struct common *c)
 {
 	struct hops *h = &w->hops;
-	uint8_t why[LANE_MAX], odd[LANE_MAX];
-	uint16_t n_odd = 0;
+	uint8_t why[LANE_MAX];
+	struct odds odds;
 	bool all = true;
 
 	memset(why, DROP_MAX, sizeof(why));
+	odds.n = 0;
 	/* IPv4 that becomes IPv6 grows into a line in front of its own. */
 	for (uint16_t k = 0; k < n; k++)
 		if (h->ip_len[rest[k]] != IP6_HDR_LEN)
 			rte_prefetch0(h->ntm[rest[k]] - UDP_HDR_LEN - IP6_HDR_LEN);
 	for (uint16_t k = 0; k < n; k++) {
-		struct pass p;
+		enum drop_reason r;
 
 		if (h->ip_len[rest[k]] == IP6_HDR_LEN && switch_common6(w, h, rest[k], c))
 			continue;
-		p = pass_of(h, rest[k]);
-		if (unlikely(!is_plain(&p))) {
-			odd[n_odd++] = rest[k];
-			continue;
-		}
-		why[rest[k]] = (uint8_t)rewrite_any(w, &p, c->mark);
-		all &= why[rest[k]] == DROP_MAX;
+		r = switch_one(w, rest[k], c->mark, &odds);
+		why[rest[k]] = (uint8_t)r;
+		all &= r == DROP_MAX;
 	}
-	if (n_odd > 0)
-		switch_odd(w, odd, n_odd, c->mark, why);
-	if (unlikely(!all || n_odd > 0))
+	if (odds.n > 0)
+		switch_odds(w, &odds, c->mark, why);
+	if (unlikely(!all || odds.n > 0))
 		hops_sift(&w->stats, h, why);
 }
 

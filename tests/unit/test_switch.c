@@ -128,7 +128,7 @@ static void ruffle(struct fix *f, struct rte_mbuf *m)
 	memcpy(ip + 10, &sum, 2);
 }
 
-static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8_t *ntm)
+static void inject_one(struct fix *f, const struct row *r, const uint8_t *ntm)
 {
 	struct fix_udp u = {.src = fix_ep(r->src),
 			    .dst = fix_ep(r->dst),
@@ -141,6 +141,11 @@ static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8
 	if (r->is_ruffled)
 		ruffle(f, m);
 	fix_inject(f->w[0], m);
+}
+
+static struct rte_mbuf *send_one(struct fix *f, const struct row *r, const uint8_t *ntm)
+{
+	inject_one(f, r, ntm);
 	fix_run(f->w[0]);
 	return fix_out(f->w[0]);
 }
@@ -193,6 +198,58 @@ static void rows_hold(void **state)
 		compare(&f, r, ntm, m);
 		rte_pktmbuf_free(m);
 	}
+	fix_down(&f);
+}
+
+/* All rows and strangers in one burst, in any order: each still has the verdict it has alone, for as long
+ * as the notes of the paths have some left.
+ */
+static void mixed_bursts(void **state)
+{
+	/* clang-format off */
+	static const struct row more[] = {
+		{"", PATH_44, "198.51.100.99:5", OWN4, true, 0, 64, 0, 64, false, DROP_PATH_SOURCE, NULL, NULL},
+		{"", PATH_46, "198.51.100.99:5", OWN4, true, 0, 64, 0, 64, false, DROP_PATH_SOURCE, NULL, NULL},
+		{"", PATH_66, "[2001:db8::99]:5", OWN6, true, 0, 64, 0, 64, false, DROP_PATH_SOURCE, NULL, NULL},
+		{"", PATH_66, B6, OWN6, true, 0, 64, 0, 64, false, DROP_PATH_DIRECTION, NULL, NULL},
+		{"", PATH_44, "198.51.100.10:1112", OWN4, true, 0, 64, 0, 64, false, DROP_PATH_SOURCE, NULL, NULL},
+		{"", PATH_44, "192.0.2.1:9", OWN4, true, 0, 64, 0, 64, false, DROP_IP_SOURCE, NULL, NULL},
+		{"", PATH_44, "127.0.0.1:9", OWN4, true, 0, 64, 0, 64, false, DROP_IP_SOURCE, NULL, NULL},
+		{"", PATH_44, "198.51.100.99:0", OWN4, true, 0, 64, 0, 64, false, DROP_IP_SOURCE, NULL, NULL},
+	};
+	/* clang-format on */
+	enum { ROWS = RTE_DIM(rows) + RTE_DIM(more), ROUNDS = 50 };
+	uint64_t want[DROP_MAX + 1] = {0};
+	struct rs_dp_path_stats st;
+	struct fix f;
+	uint8_t ntm[2048];
+
+	fix_up(&f, NULL);
+	paths_make(&f);
+	for (int round = 0; round < ROUNDS; round++) {
+		for (int i = 0; i < ROWS; i++) {
+			size_t k = rng_below(&f.rng, ROWS);
+			const struct row *r =
+				k < RTE_DIM(rows) ? &rows[k] : &more[k - RTE_DIM(rows)];
+
+			ntm_make(ntm, r->len, r->path, r->from_a, r->type, (uint8_t)i);
+			inject_one(&f, r, ntm);
+			want[r->verdict]++;
+		}
+		fix_run(f.w[0]);
+		rte_pktmbuf_free(fix_out(f.w[0]));
+	}
+	/* Of strangers some pass. */
+	for (int k = 0; k < 3; k++) {
+		static const uint64_t paths[] = {PATH_44, PATH_46, PATH_66};
+
+		assert_int_equal(rs_dp_path_stats(f.dp, paths[k], &st), 0);
+		want[DROP_PATH_SOURCE] -=
+			(uint64_t)RS_STRAYS_PER_CHALLENGE - st.strays_left[RS_SIDE_A];
+	}
+	for (int i = 0; i < DROP_MAX; i++)
+		assert_int_equal(f.w[0]->stats.drops[i], want[i]);
+	assert_int_equal(f.w[0]->stats.relayed, f.w[0]->stats.path_stranger + want[DOES_PASS]);
 	fix_down(&f);
 }
 
@@ -617,6 +674,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_hold),
+		cmocka_unit_test(mixed_bursts),
 		cmocka_unit_test(random_packets),
 		cmocka_unit_test(quick_is_twin),
 		cmocka_unit_test(wrong_source),
