@@ -9,7 +9,7 @@
  * Whatever control replaces (the way to the node, the keys of an epoch) is a reference to an entry
  * of a pool, swapped by one release store; the old entry is used again after a grace period.
  *
- * Memory per leg with one epoch held: 64 leg + 32 way + 8 credit + 64 subscriber + 40 key entry + 272 replay
+ * Memory per leg with one epoch held: 64 leg + 32 way + 8 credit + 64 subscriber + 40 key entry + 280 replay
  * windows (leg_window.h) + expanded keys of both directions, 1,024 bytes or, with AVX-512, 2,048: 1.5 or
  * 2.5 kB together.
  */

@@ -6,7 +6,7 @@
 
 #include <stdlib.h>
 
-enum { SPARE_PART = 32 }; /* one more window for so small a part of the keys */
+enum { SPARE_PART = 16 }; /* one more window for so small a part of the keys */
 
 /* Of the spare ones: workers of all legs take from it. */
 static int ring_create(struct leg_table *t)
