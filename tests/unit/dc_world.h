@@ -107,9 +107,6 @@ struct world {
 	struct world *other;
 };
 
-/* Addresses of their own that parties register with: a node behind a NAT, the first RS. */
-extern const char *const behind_nat[], *const rs_own[];
-
 /* names "dc1.test" and zone "dc1.test"; small tables; d4, d6: parts of its pools. */
 void world_init(struct world *w, uint64_t seed, unsigned int number);
 void world_start(struct world *w);
@@ -122,6 +119,11 @@ void world_run(struct world *w, uint64_t ns);
 void world_run_both(struct world *a, struct world *b, uint64_t ns);
 void world_send(struct world *w, const struct endpoint *src, const uint8_t *pkt, size_t len);
 uint64_t world_count(const struct world *w, enum dc_counter c);
+
+/* ---- parties: dc_world_peer.c ---- */
+
+/* Addresses of their own that parties register with: a node behind a NAT, the first RS. */
+extern const char *const behind_nat[], *const rs_own[];
 
 /* addr "192.0.2.1:5525"; kind HS_NODE_DC or HS_RS_DC. Enrolled with a fresh token; not open yet. */
 struct peer *peer_enrol(struct world *w, uint8_t hs_kind, const char *name, const char *addr);
@@ -140,5 +142,7 @@ void peer_direct_vip(struct peer *p, const struct ip_addr *vip);
 /* By name again, by one who has the path. */
 void peer_renew(struct peer *p, const char *name, uint64_t path_id);
 void peer_free(struct peer *p);
+/* The wire delivers. */
+void peer_input(struct peer *p, const struct flight *f);
 
 #endif
