@@ -267,7 +267,7 @@ static inline uint32_t leg_credit_tick(uint64_t ns)
 }
 
 /* Take bytes from the credit of an unproven address. Any worker. What is used up stays so, however many
- * ask for more.
+ * ask for more. It ends with the tick before that of its end, never after it.
  */
 static inline bool leg_credit_take(struct leg_credit *c, uint32_t bytes, uint64_t now)
 {
@@ -275,7 +275,7 @@ static inline bool leg_credit_take(struct leg_credit *c, uint32_t bytes, uint64_
 
 	if (until == 0)
 		return true;
-	if (leg_credit_tick(now) > until ||
+	if (leg_credit_tick(now) >= until ||
 	    atomic_load_explicit(&c->bytes, memory_order_relaxed) <= 0)
 		return false;
 	return atomic_fetch_sub_explicit(&c->bytes, (int32_t)bytes, memory_order_relaxed) >=

@@ -323,7 +323,8 @@ static void credit_ends(void **state)
 	for (int i = 0; i < 3000000; i++)
 		assert_false(leg_credit_take(&c, 1500, 9 * SEC));
 	atomic_store(&c.bytes, INT32_MAX);
-	assert_true(leg_credit_take(&c, 1500, 10 * SEC));
+	assert_true(leg_credit_take(&c, 1500, 98 * SEC / 10));
+	assert_false(leg_credit_take(&c, 1500, 10 * SEC));
 	assert_false(leg_credit_take(&c, 1500, 11 * SEC));
 	atomic_store(&c.until, 0);
 	assert_true(leg_credit_take(&c, 1500, 11 * SEC));
