@@ -39,7 +39,8 @@ enum path_side_flag {
 	 * other is not on credit.
 	 */
 	SIDE_PLAIN4 = 1 << 3,
-	SIDE_PLAIN6 = 1 << 4, /* the same with both in IPv6 */
+	SIDE_PLAIN6 = 1 << 4,	    /* the same with both of IPv6 */
+	SIDE_PLAIN_ACROSS = 1 << 5, /* and with one of each */
 };
 
 struct path_side {

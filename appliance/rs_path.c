@@ -44,12 +44,13 @@ static void plain_mark(struct path_record *rec)
 {
 	const unsigned int both = SIDE_BOUND | SIDE_CONFIRMED;
 	const bool a4 = ip_is_v4(&rec->side[RS_SIDE_A].ip), b4 = ip_is_v4(&rec->side[RS_SIDE_B].ip);
+	const unsigned int plain = a4 != b4 ? SIDE_PLAIN_ACROSS : a4 ? SIDE_PLAIN4 : SIDE_PLAIN6;
 
-	if ((rec->side[RS_SIDE_A].flags & rec->side[RS_SIDE_B].flags & both) != both || a4 != b4)
+	if ((rec->side[RS_SIDE_A].flags & rec->side[RS_SIDE_B].flags & both) != both)
 		return;
 	for (unsigned int s = 0; s < RS_SIDES; s++)
 		if ((rec->side[RS_SIDE_A + RS_SIDE_B - s].flags & SIDE_CREDIT) == 0)
-			rec->side[s].flags |= a4 ? SIDE_PLAIN4 : SIDE_PLAIN6;
+			rec->side[s].flags |= plain;
 }
 
 int rs_dp_path_set(struct rs_dp *dp, const struct rs_dp_path *p)

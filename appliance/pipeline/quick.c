@@ -298,14 +298,13 @@ static __rte_always_inline void scan_with(struct worker *w, match_fn match)
 	struct scan s = {.mac = q->mac, .in = q->in, .n = w->hops.n};
 	const uint16_t n = rx->n, n_ahead = ahead->n;
 	const bool notes = q->notes, two_lines = notes || q->form[q->last].is_v6;
-	/* What was fetched ahead may be one line of each, which is enough for paths of IPv4. */
-	uint16_t left = 0, next = notes || q->known_lines < 1 + two_lines ? 0 : q->known;
+	/* What was fetched ahead is one line of each, which is enough for paths of IPv4, or two. */
+	uint16_t left = 0, next = notes || (two_lines && !q->known_two) ? 0 : q->known;
 	uint64_t bytes = 0;
 
 	q->standing = 0;
 	q->notes = false;
 	q->known = 0;
-	q->known_lines = 1 + two_lines;
 	for (uint16_t i = next; i < n; i++)
 		rte_prefetch0(rx->pkt[i]);
 	while (next < RTE_MIN(n, AHEAD_HEAD))

@@ -54,9 +54,10 @@ struct quick {
 	uint64_t mac;	    /* of the interface below, byte 0 lowest */
 	uint16_t iface;	    /* its index */
 	bool notes; /* this burst had packets whose pkt_meta is written, and two lines read */
-	/* Of the burst to come: so many were fetched while this one was worked on, with so many lines. */
-	uint16_t known, known_lines;
-	uint32_t in; /* port and VLAN that mac was looked up for, plus one; 0: none yet */
+	uint16_t
+		known; /* of the burst to come: so many were fetched while this one was worked on */
+	bool known_two; /* with both lines of their headers */
+	uint32_t in;	/* port and VLAN that mac was looked up for, plus one; 0: none yet */
 	uint8_t n, last, oldest;
 	uint8_t standing; /* bit per form: what it leads to was found to be ours in this burst */
 	struct quick_form form[QUICK_FORMS];

@@ -401,34 +401,26 @@ static __rte_always_inline enum drop_reason switch_one(struct worker *w, uint16_
 
 /* ---- the stage ---- */
 
-/* The rest: IPv6 by its own quick way, other pairs of families at once, those with questions all together. */
+/* The rest: those of other families at once, those with questions all together. */
 static __attribute__((noinline)) void switch_rest(struct worker *w, const uint8_t *rest, uint16_t n,
-						  struct common *c)
+						  uint32_t mark)
 {
-	struct hops *h = &w->hops;
 	uint8_t why[LANE_MAX];
 	struct odds odds;
 	bool all = true;
 
 	memset(why, DROP_MAX, sizeof(why));
 	odds.n = 0;
-	/* IPv4 that becomes IPv6 grows into a line in front of its own. */
-	for (uint16_t k = 0; k < n; k++)
-		if (h->ip_len[rest[k]] != IP6_HDR_LEN)
-			rte_prefetch0(h->ntm[rest[k]] - UDP_HDR_LEN - IP6_HDR_LEN);
 	for (uint16_t k = 0; k < n; k++) {
-		enum drop_reason r;
+		enum drop_reason r = switch_one(w, rest[k], mark, &odds);
 
-		if (h->ip_len[rest[k]] == IP6_HDR_LEN && switch_common6(w, h, rest[k], c))
-			continue;
-		r = switch_one(w, rest[k], c->mark, &odds);
 		why[rest[k]] = (uint8_t)r;
 		all &= r == DROP_MAX;
 	}
 	if (odds.n > 0)
-		switch_odds(w, &odds, c->mark, why);
+		switch_odds(w, &odds, mark, why);
 	if (unlikely(!all || odds.n > 0))
-		hops_sift(&w->stats, h, why);
+		hops_sift(&w->stats, &w->hops, why);
 }
 
 void switch_stage(struct worker *w)
@@ -437,23 +429,22 @@ void switch_stage(struct worker *w)
 	struct hops *h = &w->hops;
 	const struct burst *ahead = &w->lanes.ahead;
 	const uint16_t n = h->n, n_ahead = ahead->n;
-	const bool two_lines = w->quick.known_lines > 1;
-	uint8_t rest[LANE_MAX];
-	uint16_t n_rest = 0;
+	struct left left;
 
+	left.n6 = left.n_across = left.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		if (i < n_ahead) {
-			const uint8_t *p = rte_pktmbuf_mtod(ahead->pkt[i], const uint8_t *);
-
-			rte_prefetch0(p);
-			if (two_lines)
-				rte_prefetch0(p + RTE_CACHE_LINE_SIZE);
-		}
+		if (i < n_ahead)
+			rte_prefetch0(rte_pktmbuf_mtod(ahead->pkt[i], void *));
 		if (unlikely(!switch_common(w, h, i, &c)))
-			rest[n_rest++] = (uint8_t)i;
+			leave(&left, h, i);
 	}
-	if (unlikely(n_rest > 0))
-		switch_rest(w, rest, n_rest, &c);
+	if (left.n6 > 0)
+		switch_left6(w, &left, c);
+	if (left.n_across > 0)
+		switch_left_across(w, &left, c);
+	if (unlikely(left.n > 0))
+		switch_rest(w, left.at, left.n, c.mark);
 	w->quick.known = RTE_MIN(n, n_ahead);
+	w->quick.known_two = left.n6 == n;
 	w->stats.relayed += h->n;
 }

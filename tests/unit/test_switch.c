@@ -295,87 +295,6 @@ static void random_packets(void **state)
 	fix_down(&f);
 }
 
-/* Whether a path has the marks of rs_path.c: without them it takes the long way. */
-static void plain_set(struct fix *f, uint64_t id, bool plain)
-{
-	struct path_record *rec =
-		(struct path_record *)(uintptr_t)relay_table_find(f->dp->paths, id);
-	const unsigned int mark = id == PATH_66 ? SIDE_PLAIN6 : SIDE_PLAIN4;
-
-	for (int s = 0; s < RS_SIDES; s++)
-		rec->side[s].flags =
-			(uint16_t)(plain ? rec->side[s].flags | mark : rec->side[s].flags & ~mark);
-}
-
-static void plain_is_marked(struct fix *f)
-{
-	static const uint64_t ids[] = {PATH_44, PATH_66, PATH_46, PATH_EARLY};
-	static const unsigned int marks[] = {SIDE_PLAIN4, SIDE_PLAIN6, 0, 0};
-
-	for (size_t i = 0; i < RTE_DIM(ids); i++)
-		for (int s = 0; s < RS_SIDES; s++)
-			assert_int_equal(relay_table_find(f->dp->paths, ids[i])->side[s].flags &
-						 (SIDE_PLAIN4 | SIDE_PLAIN6),
-					 marks[i]);
-}
-
-/* The quick ways change no byte, flow label included, and drop nothing that the long one lets through or the
- * reverse.
- */
-static void quick_is_twin(void **state)
-{
-	static const struct row ways[] = {
-		{"", PATH_44, A4, OWN4, true, 0, 64, 0, 0, false, DOES_PASS, OWN4, B4},
-		{"", PATH_44, B4, OWN4, false, 0, 64, 0, 0, false, DOES_PASS, OWN4, A4},
-		{"", PATH_66, A6, OWN6, true, 0, 64, 0, 0, false, DOES_PASS, OWN6, B6},
-		{"", PATH_66, B6, OWN6, false, 0, 64, 0, 0, false, DOES_PASS, OWN6, A6},
-		{"", PATH_66, "[2001:db8:a::1]:7", OWN6, true, 0, 64, 0, 0, false, DOES_PASS, OWN6,
-		 B6},
-	};
-	enum { ROUNDS = 4000 };
-	uint8_t ntm[2048], first[2048];
-	uint32_t passed = 0;
-	struct fix f;
-
-	fix_up(&f, NULL);
-	paths_make(&f);
-	plain_is_marked(&f);
-	for (int i = 0; i < ROUNDS; i++) {
-		struct row r = ways[rng_below(&f.rng, RTE_DIM(ways))];
-		uint64_t drops[2];
-		uint16_t len[2] = {0};
-
-		r.len = (uint16_t)(WIRE_HDR_LEN + rng_below(&f.rng, 1480));
-		r.tos = (uint8_t)rng_u64(&f.rng);
-		r.ttl = (uint8_t)rng_below(&f.rng, 256);
-		r.no_checksum = rng_below(&f.rng, 8) == 0;
-		ntm_make(ntm, r.len, r.path, r.from_a, 0, (uint8_t)i);
-		for (int plain = 1; plain >= 0; plain--) {
-			struct rte_mbuf *m;
-
-			plain_set(&f, r.path, plain);
-			assert_int_equal(rs_dp_path_challenged(f.dp, r.path, RS_SIDE_A), 0);
-			memset(f.w[0]->stats.drops, 0, sizeof(f.w[0]->stats.drops));
-			m = send_one(&f, &r, ntm);
-			drops[plain] = stats_drop_sum(&f.w[0]->stats);
-			if (m == NULL)
-				continue;
-			passed++;
-			len[plain] = rte_pktmbuf_data_len(m);
-			if (plain)
-				memcpy(first, rte_pktmbuf_mtod(m, void *), len[plain]);
-			else
-				assert_memory_equal(first, rte_pktmbuf_mtod(m, void *), len[0]);
-			rte_pktmbuf_free(m);
-		}
-		assert_int_equal(len[0], len[1]);
-		assert_int_equal(drops[0], drops[1]);
-	}
-	assert_in_range(passed, ROUNDS, 2 * ROUNDS - 1);
-	memset(&f.w[0]->stats, 0, sizeof(f.w[0]->stats)); /* drops were forgotten on the way */
-	fix_down(&f);
-}
-
 /* 64 strangers per challenge are believed, one event tells control. */
 static void wrong_source(void **state)
 {
@@ -676,7 +595,6 @@ int main(void)
 		cmocka_unit_test(rows_hold),
 		cmocka_unit_test(mixed_bursts),
 		cmocka_unit_test(random_packets),
-		cmocka_unit_test(quick_is_twin),
 		cmocka_unit_test(wrong_source),
 		cmocka_unit_test(wrong_source_ring_full),
 		cmocka_unit_test(counts_are_exact),
