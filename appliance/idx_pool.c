@@ -14,7 +14,7 @@ struct idx_retired {
 int idx_pool_init(struct idx_pool *p, uint32_t size, struct rte_rcu_qsbr *qsbr,
 		  idx_pool_freed freed, void *ctx)
 {
-	*p = (struct idx_pool){.size = size, .qsbr = qsbr, .freed = freed, .ctx = ctx};
+	*p = (struct idx_pool){.size = size, .step = 1, .qsbr = qsbr, .freed = freed, .ctx = ctx};
 	p->free_idx = malloc((size_t)size * sizeof(*p->free_idx));
 	p->retired = malloc((size_t)size * sizeof(*p->retired));
 	if (p->free_idx == NULL || p->retired == NULL) {
@@ -31,6 +31,27 @@ void idx_pool_fini(struct idx_pool *p)
 	*p = (struct idx_pool){.size = 0};
 }
 
+static uint32_t gcd(uint32_t a, uint32_t b)
+{
+	while (b != 0) {
+		uint32_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+/* A step that shares no factor with the size meets each entry once; by the golden ratio, those that were
+ * taken at about the same time stay apart, however many they are.
+ */
+void idx_pool_spread(struct idx_pool *p)
+{
+	p->step = (uint32_t)((uint64_t)p->size * 618 / 1000) + 1;
+	while (gcd(p->step, p->size) != 1)
+		p->step++;
+}
+
 int idx_pool_take(struct idx_pool *p, uint32_t *idx)
 {
 	if (p->n_free == 0 && p->fresh == p->size)
@@ -38,7 +59,7 @@ int idx_pool_take(struct idx_pool *p, uint32_t *idx)
 	if (p->n_free > 0)
 		*idx = p->free_idx[--p->n_free];
 	else if (p->fresh < p->size)
-		*idx = p->fresh++;
+		*idx = (uint32_t)((uint64_t)p->fresh++ * p->step % p->size);
 	else
 		return -ENOSPC;
 	return 0;

@@ -14,7 +14,8 @@ struct rte_rcu_qsbr;
 typedef void (*idx_pool_freed)(void *ctx, uint32_t idx);
 
 struct idx_pool {
-	uint32_t size, fresh; /* from fresh on none was ever used */
+	uint32_t size, fresh; /* so many were ever used */
+	uint32_t step;	      /* from one of those to the next */
 	uint32_t n_free, head, n_retired;
 	uint32_t *free_idx;	     /* that came back */
 	struct idx_retired *retired; /* ring, oldest at head */
@@ -27,6 +28,10 @@ struct idx_pool {
 int idx_pool_init(struct idx_pool *p, uint32_t size, struct rte_rcu_qsbr *qsbr,
 		  idx_pool_freed freed, void *ctx);
 void idx_pool_fini(struct idx_pool *p); /* zeroed memory is fine */
+/* Entries taken one after the other are to lie far apart: of an array whose entries share cache lines and are
+ * written by different lcores. Before the first is taken.
+ */
+void idx_pool_spread(struct idx_pool *p);
 
 /* 0 or -ENOSPC: all taken, or still waiting for a grace period. */
 int idx_pool_take(struct idx_pool *p, uint32_t *idx);

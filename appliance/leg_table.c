@@ -44,6 +44,8 @@ static int pools_create(struct leg_table *t, struct rte_rcu_qsbr *qsbr)
 	    idx_pool_init(&t->key_pool, t->keys_max, qsbr, key_freed, t) < 0 ||
 	    idx_pool_init(&t->subscriber_pool, t->legs_max, qsbr, NULL, NULL) < 0)
 		return -ENOMEM;
+	/* Neighbours share lines, which two owners that seal would take from each other. */
+	idx_pool_spread(&t->key_pool);
 	return leg_windows_init(t);
 }
 

@@ -313,6 +313,36 @@ static void pool_numbers(void **state)
 	idx_pool_fini(&p);
 }
 
+/* Each number once, and none of the first few beside another. */
+static void pool_spread(void **state)
+{
+	static const uint32_t sizes[] = {1, 2, 3, 64, 80, 4096, 10007};
+
+	for (size_t k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		const uint32_t size = sizes[k];
+		bool *seen = calloc(size, sizeof(*seen));
+		uint32_t first[16], at;
+		struct idx_pool p;
+
+		assert_non_null(seen);
+		assert_int_equal(idx_pool_init(&p, size, NULL, NULL, NULL), 0);
+		idx_pool_spread(&p);
+		for (uint32_t i = 0; i < size; i++) {
+			assert_int_equal(idx_pool_take(&p, &at), 0);
+			assert_in_range(at, 0, size - 1);
+			assert_false(seen[at]);
+			seen[at] = true;
+			for (uint32_t j = 0; size >= 4096 && i < 16 && j < i; j++)
+				assert_true(at > first[j] + 1 || at + 1 < first[j]);
+			if (i < 16)
+				first[i] = at;
+		}
+		assert_int_equal(idx_pool_take(&p, &at), -ENOSPC);
+		idx_pool_fini(&p);
+		free(seen);
+	}
+}
+
 /* Credit is used up once, and stays so however often it is asked for. */
 static void credit_ends(void **state)
 {
@@ -335,8 +365,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(claimed_then_live), cmocka_unit_test(slot_waits),
 		cmocka_unit_test(keys_refused),	     cmocka_unit_test(pool_numbers),
-		cmocka_unit_test(credit_ends),	     cmocka_unit_test(epochs_end),
-		cmocka_unit_test(three_epochs),
+		cmocka_unit_test(pool_spread),	     cmocka_unit_test(credit_ends),
+		cmocka_unit_test(epochs_end),	     cmocka_unit_test(three_epochs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
