@@ -37,6 +37,16 @@ def collect(lab):
             "spaces": spaces, "links": links, "programs": programs}
 
 
+# Of a line that delays, what is no loss that the topology asked for.
+DROPS = ("drop_queue", "drop_ring", "drop_long", "tx_error", "overrun")
+
+
+def _drops(link):
+    found = [f"{way} {name} {d[name]}" for way, d in link.get("delay", {}).items()
+             if isinstance(d, dict) for name in DROPS if d.get(name)]
+    return " DROPPED: " + ", ".join(found) if found else ""
+
+
 def text(s):
     lines = [f"lab {s['name']}: {s['topology']}, state in {s['dir']}", ""]
     for name, space in s["spaces"].items():
@@ -48,7 +58,7 @@ def text(s):
         d = link.get("delay", {}).get("ab")
         figures = f" {d['delay_us'] / 1000:g} ms, loss {d['loss_ppm'] / 10000:g} %" if d else ""
         lines.append(f"  {key:<14} on {link['network']}{'' if link['up'] else ' (unplugged)'}"
-                     + figures)
+                     + figures + _drops(link))
     lines.append("")
     for p in s["programs"]:
         lines.append(f"  {p['node']:<10} {p['program']:<16} pid {p['pid']}"

@@ -138,9 +138,21 @@ accounted() {
 	done
 }
 
+# What the kernel lost in a node's namespace: per interface, and of UDP. Nothing where it lost nothing.
+kernel_drops() {
+	"$lab" exec "$1" awk -v node="$1" '
+		/:/ && FILENAME ~ /dev$/ && $1 != "lo:" && ($5 > 0 || $13 > 0) {
+			print node, $1, "rx dropped", $5, "tx dropped", $13 }
+		/^Udp: [0-9]/ && ($6 > 0 || $7 > 0) { print node, "UDP no room to receive", $6, "to send", $7 }
+		' /proc/net/dev /proc/net/snmp
+}
+
 dump() {
 	"$lab" status || return 0
 	local node
+	for node in $("$lab" status --json | python3 -c 'import json, sys; print(*json.load(sys.stdin)["spaces"])'); do
+		kernel_drops "$node" || true
+	done
 	for node in $(alive ntmd ntm-appliance); do
 		echo "--- ntmctl stats on $node"
 		timeout 5 "$lab" exec "$node" ntmctl stats || true

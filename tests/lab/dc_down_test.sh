@@ -37,8 +37,9 @@ flow_more v4 || fail "nothing passes"
 
 "$lab" stop dc ntm-appliance --signal KILL
 on alice ping -q -i 0.02 -c 200 "$peer" >"$tmp/ping" || fail "no answers: $(cat "$tmp/ping")"
-grep -q '200 packets transmitted, 200 received' "$tmp/ping" ||
-	fail "the death of the DC cost packets: $(cat "$tmp/ping")"
+# A path that stood still would lose fifty in a second; one or two of them a busy machine has lost by itself.
+got=$(sed -n 's/.*transmitted, \([0-9]*\) received.*/\1/p' "$tmp/ping")
+assert_range "answers without a DC, of 200" 196 200 "$got"
 
 # The move, with nobody to ask.
 on alice ping -D -i 0.01 -c 300 "$peer" >"$tmp/moving" &
